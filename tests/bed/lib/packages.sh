@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+# Debian packages the bed itself needs on the host.
+
+BED_PACKAGES="lxd lxd-client lxcfs dnsmasq-base uidmap squashfs-tools debootstrap
+    nftables iptables busybox-static openssh-client curl gcc libc6-dev python3-minimal
+    ca-certificates iproute2 binutils"
+
+bed_packages() {
+    local p missing=()
+    for p in $BED_PACKAGES; do
+        dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
+    done
+    [ "${#missing[@]}" -eq 0 ] && return 0
+    printf 'installing: %s\n' "${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get install -y --no-install-recommends "${missing[@]}" && return 0
+    apt-get update
+    apt-get install -y --no-install-recommends "${missing[@]}"
+}
