@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the library itself needs of a context: its libuv loop, logging, events. */
+#ifndef GPUC__CONTEXT_H
+#define GPUC__CONTEXT_H
+#include <gpucluster.h>
+#include <uv.h>
+
+uv_loop_t *gpuc__context_loop(gpuc_context *context);
+
+/* One log line; control bytes are made visible, registered secrets redacted. */
+void gpuc__log(gpuc_context *context, int level, const char *category, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* A secret that must never appear in logs, events, errors or the store; copied. */
+int gpuc__context_add_secret(gpuc_context *context, const char *secret, gpuc_error **err);
+/* Replaces every registered secret in a new copy of text by "[redacted]"; NULL without memory. */
+char *gpuc__context_redact(gpuc_context *context, const char *text);
+
+/* Delivers an event to the callback or the queue; consumes the reference. NULL is ignored. */
+void gpuc__context_emit(gpuc_context *context, gpuc_event *event);
+
+/* Run once, soon, on the loop; freed by itself. The way to complete "later, never inside the call". */
+int gpuc__context_defer(gpuc_context *context, void (*fn)(void *data), void *data);
+
+/* Operations and rooms that hold loop handles keep the context alive with a plain
+ * gpuc_context_ref; uv_close and let go in the close callback. */
+
+/* core/event.c: makes an event; any string may be NULL. NULL without memory. */
+gpuc_event *gpuc__event_new(int kind, const char *machine, const char *step, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void gpuc__event_set_progress(gpuc_event *event, int done, int total, int64_t remaining_ms);
+
+int64_t gpuc__now_ms(void);      /* wall clock, since 1970 */
+uint64_t gpuc__clock_ms(void);   /* monotonic */
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Providers: where machines come from and where they go. One table per kind. Every function that
+ * takes `done` answers exactly once, on the loop, never inside the call; errors are consumed by done. */
+#ifndef GPUC__PROVIDER_H
+#define GPUC__PROVIDER_H
+#include <gpucluster.h>
+#include <stdbool.h>
+
+#include "spec/model.h"
+
+typedef struct gpuc__provider gpuc__provider;
+
+/* What a provider knows of a machine that is there. */
+typedef struct gpuc__machine_info {
+    char *address;     /* where SSH listens */
+    int port;
+    char *user;        /* login user */
+    char **host_keys;  /* "type base64" lines read through an authenticated way; NULL: not known */
+    char *provider_id; /* its name or id at the provider */
+    char *status;      /* the provider's own word: "Running" */
+    bool made_here;    /* the library made it and may delete it */
+    char *image;       /* for "changed" detection and the status table; may be NULL */
+} gpuc__machine_info;
+
+void gpuc__machine_info_clear(gpuc__machine_info *info);
+
+/* info NULL with error NULL: the machine is not there. info is borrowed. */
+typedef void (*gpuc__machine_fn)(void *data, const gpuc__machine_info *info, gpuc_error *error);
+typedef void (*gpuc__provider_fn)(void *data, gpuc_error *error);
+/* names: NULL-terminated, borrowed. */
+typedef void (*gpuc__names_fn)(void *data, const char *const *names, gpuc_error *error);
+
+typedef struct gpuc__provider_config {
+    gpuc_context *context;
+    const gpuc__spec_model *spec;
+    const char *cluster_uuid;  /* machines carry it as label, so a lost state file loses none */
+    const char *ssh_public_key; /* line to authorize on machines that are made; NULL: none */
+} gpuc__provider_config;
+
+struct gpuc__provider_ops {
+    const char *kind;
+    bool makes_machines; /* false: adopts what is there; create and destroy do nothing */
+    int (*new_)(gpuc__provider **out, const gpuc__provider_config *config, gpuc_error **err);
+    void (*free)(gpuc__provider *provider);
+    /* Side-effect-free pre-flight for plan: daemon reachable, image there, names free … */
+    void (*check)(gpuc__provider *provider, gpuc__provider_fn done, void *data);
+    /* Looks the machine up by its name. */
+    void (*look)(gpuc__provider *provider, const char *machine, gpuc__machine_fn done, void *data);
+    /* Makes it (idempotent by name: a machine of ours of that name is taken over, a foreign one is
+     * GPUC_EEXIST) and waits until it has an address. `attempt`: the committed request id. */
+    void (*create)(gpuc__provider *provider, const gpuc__machine_model *machine, const char *attempt,
+                   gpuc__machine_fn done, void *data);
+    /* Deletes it, if made here; not there is fine. */
+    void (*destroy)(gpuc__provider *provider, const char *machine, gpuc__provider_fn done, void *data);
+    /* Names of all machines that carry this cluster's label. */
+    void (*list)(gpuc__provider *provider, gpuc__names_fn done, void *data);
+    /* What --shell prints for create and destroy: new string. */
+    char *(*shell)(gpuc__provider *provider, const gpuc__machine_model *machine, bool destroy);
+    /* Ends what is under way: their done comes with GPUC_ECANCELLED. */
+    void (*cancel)(gpuc__provider *provider);
+};
+typedef struct gpuc__provider_ops gpuc__provider_ops;
+
+/* NULL: not in this build. */
+const gpuc__provider_ops *gpuc__provider_get(gpuc__provider_kind kind);
+extern const gpuc__provider_ops gpuc__provider_ssh, gpuc__provider_local;
+#endif
