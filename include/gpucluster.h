@@ -12,6 +12,7 @@
 #include <gpucluster/spec.h>
 #include <gpucluster/plan.h>
 #include <gpucluster/cluster.h>
+#include <gpucluster/access.h>
 #include <gpucluster/report.h>
 #include <gpucluster/job.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Clusters: open, plan, up, verify, status, access, down. Each X_start gives an operation; the
- * function without _start runs it to its end. */
+/* Clusters: open, plan, up, verify, status, down. Each X_start gives an operation; the function
+ * without _start runs it to its end. */
 #ifndef GPUCLUSTER_CLUSTER_H
 #define GPUCLUSTER_CLUSTER_H
 
@@ -185,73 +185,41 @@ GPUC_API int gpuc_cluster_down(gpuc_cluster *cluster, uint32_t flags, gpuc_error
 GPUC_API int gpuc_cluster_status(char **out, gpuc_cluster *cluster, gpuc_error **err);
 
 /**
- * A kubeconfig with a client certificate of its own.
- * @param[out] out      new YAML string (gpuc_free); it holds a private key.
- * @param[in]  cluster  not NULL, and up.
- * @param[in]  server   the API server's URL; NULL for the control plane's own address.
+ * Marks a machine to be replaced: the next `up` drains and removes it and makes it anew.
+ * @param[in]  cluster  not NULL.
+ * @param[in]  machine  the machine's name.
  * @param[out] err      NULL or where an error goes.
- * @return GPUC_OK, GPUC_ESTATE (not up yet), GPUC_EIO, GPUC_ENOMEM.
- * @blocking on the disk
- * @threadsafety the context's thread
- * @since 0.1
- */
-GPUC_API int gpuc_cluster_kubeconfig(char **out, gpuc_cluster *cluster, const char *server,
-                                     gpuc_error **err);
-
-/**
- * Serves the API server on a local port through the SSH connection, until cancelled.
- * @param[out] out      the operation, owned by the caller; it ends only by cancel or error.
- * @param[in]  cluster  not NULL, and up.
- * @param[in]  port     the port on 127.0.0.1; 0 for a free one.
- * @param[out] bound    the port in use.
- * @param[out] err      NULL or where an error goes.
- * @return GPUC_OK, GPUC_ESTATE, GPUC_EIO (port in use), GPUC_ENOMEM.
+ * @return GPUC_OK, GPUC_ENOTFOUND, GPUC_EUNSUPPORTED (adopted hosts are not made anew), GPUC_ENOMEM.
  * @blocking no
  * @threadsafety the context's thread
  * @since 0.1
  */
-GPUC_API int gpuc_cluster_proxy_start(gpuc_op **out, gpuc_cluster *cluster, int port, int *bound,
-                                      gpuc_error **err);
-
-/** Receives output of a command on a machine: stream 1 or 2; the data is borrowed. Same rules as gpuc_log_fn. */
-typedef void (*gpuc_output_fn)(int stream, const char *data, size_t length, void *userdata);
+GPUC_API int gpuc_cluster_replace(gpuc_cluster *cluster, const char *machine, gpuc_error **err);
 
 /**
- * Runs a command on a machine, as the spec's user. Its exit status is the native code of the error.
- * @param[out] out        the operation, owned by the caller; GPUC_EREMOTE when the status is not 0.
- * @param[in]  cluster    not NULL.
- * @param[in]  machine    the machine's name.
- * @param[in]  command    a shell command line.
- * @param[in]  output     NULL or where its output goes.
- * @param[in]  userdata   passed to output.
- * @param[in]  timeout_s  deadline in seconds; 0: 3600.
+ * The names of the clusters that the state directory knows.
+ * @param[out] out        new JSON array of names (gpuc_free).
+ * @param[in]  state_dir  NULL: $XDG_STATE_HOME/gpucluster.
  * @param[out] err        NULL or where an error goes.
- * @return GPUC_OK, GPUC_ENOTFOUND (no such machine), GPUC_EINVAL, GPUC_ENOMEM.
- * @blocking no
- * @threadsafety the context's thread
+ * @return GPUC_OK, GPUC_EIO, GPUC_EPERM, GPUC_ENOMEM.
+ * @blocking on the disk
+ * @threadsafety any thread
  * @since 0.1
  */
-GPUC_API int gpuc_cluster_exec_start(gpuc_op **out, gpuc_cluster *cluster, const char *machine,
-                                     const char *command, gpuc_output_fn output, void *userdata,
-                                     uint32_t timeout_s, gpuc_error **err);
+GPUC_API int gpuc_cluster_list(char **out, const char *state_dir, gpuc_error **err);
 
 /**
- * Copies a file to a machine (to_machine not 0) or from it, by SFTP as the spec's user.
- * @param[out] out         the operation, owned by the caller.
- * @param[in]  cluster     not NULL.
- * @param[in]  machine     the machine's name.
- * @param[in]  local       the local path.
- * @param[in]  remote      the path on the machine.
- * @param[in]  to_machine  the direction.
- * @param[out] err         NULL or where an error goes.
- * @return GPUC_OK, GPUC_ENOTFOUND, GPUC_EINVAL, GPUC_EIO, GPUC_ENOMEM.
+ * The latest events that the state has kept, oldest first.
+ * @param[out] out      new JSON array of events (gpuc_free).
+ * @param[in]  cluster  not NULL.
+ * @param[in]  limit    how many at most; 0: 1000.
+ * @param[out] err      NULL or where an error goes.
+ * @return GPUC_OK, GPUC_EIO, GPUC_ENOMEM.
  * @blocking on the disk
  * @threadsafety the context's thread
  * @since 0.1
  */
-GPUC_API int gpuc_cluster_copy_start(gpuc_op **out, gpuc_cluster *cluster, const char *machine,
-                                     const char *local, const char *remote, int to_machine,
-                                     gpuc_error **err);
+GPUC_API int gpuc_cluster_history(char **out, gpuc_cluster *cluster, int limit, gpuc_error **err);
 
 /** The cluster's name. @param[in] cluster not NULL. @return borrowed. @blocking no @threadsafety the context's thread @since 0.1 */
 GPUC_API const char *gpuc_cluster_name(const gpuc_cluster *cluster);
