@@ -3,7 +3,7 @@
 # SIMULATED GPU. Each is made once per content of the files it is made from.
 
 BED_IMAGE_PACKAGES=systemd,systemd-sysv,dbus,openssh-server,sudo,iproute2,ifupdown,isc-dhcp-client
-BED_IMAGE_PACKAGES+=,ca-certificates,python3-minimal,curl,kmod,procps,netbase
+BED_IMAGE_PACKAGES+=,ca-certificates,python3,curl,kmod,procps,netbase
 
 # bed_apt_targets: "URI SUITE COMPONENT" of the host's own Debian 12 sources, or
 # Debian's when the host has none, so that machines ask where the host asks.

@@ -3,7 +3,7 @@
 
 BED_PACKAGES="lxd lxd-client lxcfs dnsmasq-base uidmap squashfs-tools debootstrap
     nftables iptables busybox-static openssh-client curl gcc libc6-dev python3-minimal
-    ca-certificates iproute2 binutils"
+    ca-certificates iproute2 binutils libseccomp-dev pkg-config"
 
 bed_packages() {
     local p missing=()

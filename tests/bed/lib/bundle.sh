@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+# The bundle: a directory with upstream's path layout, so that the same tree
+# serves as a bundle and, over HTTP, as a mirror.
+
+BED_BUNDLE=$BED_CACHE/bundle
+
+bed_bundle_key() {
+    { cat "$BED_CACHE"/bin/*.key "$BED_CACHE"/bin/cni/*.key
+      bed_tree_key versions lib/bundle.sh lib/images.sh lib/archive.sh standin/pause.c
+    } | sha256sum | cut -c1-16
+}
+
+# bed_bundle_binaries DIR
+bed_bundle_binaries() {
+    local dir=$1 v name rel work
+    v=$(bed_version kubernetes)
+    rel=$dir/dl.k8s.io/release/v$v/bin/linux/amd64
+    mkdir -p "$rel"
+    cp "$BED_CACHE/bin/kubernetes" "$rel/kubeadm"
+    chmod 0755 "$rel/kubeadm"
+    for name in kubelet kubectl; do ln "$rel/kubeadm" "$rel/$name"; done
+    work=$(mktemp -d "$BED_CACHE/work.XXXXXX")
+    mkdir -p "$work/bin"
+    cp "$BED_CACHE"/bin/containerd "$BED_CACHE"/bin/containerd-shim-runc-v2 \
+        "$BED_CACHE"/bin/ctr "$work/bin/"
+    v=$(bed_version containerd)
+    rel=$dir/github.com/containerd/containerd/releases/download/v$v
+    mkdir -p "$rel"
+    tar -C "$work" --owner=0 --group=0 -cf - bin | gzip -1 >"$rel/containerd-$v-linux-amd64.tar.gz"
+    rm -rf "$work"
+    v=$(bed_version runc)
+    rel=$dir/github.com/opencontainers/runc/releases/download/v$v
+    mkdir -p "$rel"
+    install -m 0755 "$BED_CACHE/bin/runc" "$rel/runc.amd64"
+    v=$(bed_version cni_plugins)
+    rel=$dir/github.com/containernetworking/plugins/releases/download/v$v
+    mkdir -p "$rel"
+    tar -C "$BED_CACHE/bin/cni" --exclude='*.key' --owner=0 --group=0 -cf - . |
+        gzip -1 >"$rel/cni-plugins-linux-amd64-v$v.tgz"
+}
+
+bed_bundle_manifest() { # DIR
+    local entries='' archive ref
+    for archive in kubernetes base gpu; do
+        for ref in $(tar -xOf "$1/images/$archive.tar" ./manifest.json |
+            grep -o '"RepoTags":\["[^"]*"' | cut -d'"' -f4); do
+            entries+="${entries:+,
+    }{\"ref\": \"$ref\", \"archive\": \"images/$archive.tar\"}"
+        done
+    done
+    cat >"$1/manifest.json" <<EOF
+{
+  "kubernetes": "$(bed_version kubernetes)",
+  "containerd": "$(bed_version containerd)",
+  "runc": "$(bed_version runc)",
+  "cni_plugins": "$(bed_version cni_plugins)",
+  "flannel": "$(bed_version flannel)",
+  "flannel_cni": "$(bed_version flannel_cni_image)",
+  "device_plugin": "$(bed_version device_plugin)",
+  "etcd": "$(bed_version etcd_image)",
+  "coredns": "$(bed_version coredns)",
+  "pause": "$(bed_version pause)",
+  "cuda": "$(bed_version cuda_image)",
+  "images": [
+    $entries
+  ],
+  "simulated": [
+    "nvcr.io/nvidia/k8s-device-plugin: a stand-in made by the test bed, SIMULATED GPUs only",
+    "nvcr.io/nvidia/cuda: a userland from Debian packages under the name of NVIDIA's image, without CUDA",
+    "ghcr.io/flannel-io/flannel-cni-plugin: the plugin of containernetworking/plugins v$(bed_version flannel_cni)",
+    "all programs are built from source by the test bed, none is upstream's binary"
+  ]
+}
+EOF
+}
+
+bed_bundle_sums() { # DIR
+    (cd "$1" && find . -type f ! -name SHA256SUMS -printf '%P\n' | sort |
+        xargs sha256sum >SHA256SUMS)
+}
+
+bed_bundle() {
+    local key new=$BED_CACHE/bundle.new
+    key=$(bed_bundle_key)
+    [ "$(cat "$BED_CACHE/bundle.key" 2>/dev/null)" = "$key" ] && return 0
+    rm -rf "$new" "$BED_CACHE"/work.*
+    mkdir -p "$new/images"
+    bed_pause
+    bed_bundle_binaries "$new"
+    bed_images_kubernetes "$new/images/kubernetes.tar"
+    bed_images_small "$new/images/base.tar"
+    bed_images_gpu "$new/images/gpu.tar"
+    bed_bundle_manifest "$new"
+    bed_bundle_sums "$new"
+    rm -rf "$BED_BUNDLE"
+    mv "$new" "$BED_BUNDLE"
+    printf '%s\n' "$key" >"$BED_CACHE/bundle.key"
+}
