@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the gpucluster command share. */
+#ifndef CLI_H
+#define CLI_H
+#include <gpucluster.h>
+#include <stdbool.h>
+
+/* Exit statuses, also in gpucluster.1. */
+enum {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_PROOF = 3,     /* everything ran, the proof failed */
+    EXIT_HELD = 4,      /* another process works on the cluster */
+    EXIT_SPEC = 5,      /* the spec is wrong */
+    EXIT_CANCELLED = 130
+};
+
+typedef struct cli {
+    gpuc_context *context;
+    gpuc_cluster *cluster;
+    const char *state_dir;
+    const char *bundle, *mirror; /* override sources.* of the spec */
+    bool json, quiet, verbose, color, terminal;
+} cli;
+
+typedef struct command {
+    const char *name, *arguments, *summary;
+    int (*run)(cli *c, int argc, char **argv);
+} command;
+
+extern const command commands[]; /* ends with a NULL name */
+
+/* errors.c */
+int print_error(cli *c, gpuc_error *error); /* prints and releases; gives the exit status */
+int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* open.c: `what` is a spec file or the name of a cluster; NULL: the only cluster there is. */
+int open_cluster(cli *c, const char *what);
+/* Runs op to its end, showing progress; Ctrl-C cancels it. Consumes op. */
+int run_operation(cli *c, gpuc_op *op, gpuc_error **err);
+
+/* progress.c */
+void progress_begin(cli *c);
+void progress_end(cli *c);
+void print_new(char *text); /* prints a library string and frees it */
+extern volatile int interrupted; /* signals seen */
+void catch_signals(void);
+
+int cmd_plan(cli *c, int argc, char **argv);
+int cmd_up(cli *c, int argc, char **argv);
+int cmd_status(cli *c, int argc, char **argv);
+int cmd_verify(cli *c, int argc, char **argv);
+int cmd_run(cli *c, int argc, char **argv);
+int cmd_kubeconfig(cli *c, int argc, char **argv);
+int cmd_proxy(cli *c, int argc, char **argv);
+int cmd_ssh(cli *c, int argc, char **argv);
+int cmd_scp(cli *c, int argc, char **argv);
+int cmd_logs(cli *c, int argc, char **argv);
+int cmd_support_bundle(cli *c, int argc, char **argv);
+int cmd_down(cli *c, int argc, char **argv);
+int cmd_list(cli *c, int argc, char **argv);
+#endif

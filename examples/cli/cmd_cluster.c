@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of a cluster: plan, up, verify, down. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+static int start_failed(cli *c, gpuc_op *op, gpuc_error *error)
+{
+    gpuc_op_unref(op);
+    return print_error(c, error);
+}
+
+int cmd_plan(cli *c, int argc, char **argv)
+{
+    static const struct option options[] = {{"shell", no_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
+    gpuc_error *error = NULL;
+    gpuc_op *op = NULL;
+    gpuc_plan *plan;
+    bool shell = false;
+    int o, status;
+
+    while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (o != 's')
+            return EXIT_USAGE;
+        shell = true;
+    }
+    if ((status = open_cluster(c, argv[optind])))
+        return status;
+    if (gpuc_cluster_plan_start(&op, c->cluster, 0, &error) < 0 || run_operation(c, op, &error) < 0)
+        return start_failed(c, op, error);
+    plan = gpuc_op_plan(op);
+    print_new(c->json ? gpuc_plan_to_json(plan)
+              : shell ? gpuc_plan_to_shell(plan)
+                      : gpuc_plan_to_text(plan));
+    gpuc_op_unref(op);
+    return EXIT_DONE;
+}
+
+/* Prints the report that an operation left, also when it failed. */
+static int finish_with_report(cli *c, gpuc_op *op, int rc, gpuc_error *error)
+{
+    gpuc_report *report = gpuc_op_report(op);
+    int status = EXIT_DONE;
+
+    if (report && !(c->json && rc < 0))
+        print_new(c->json ? gpuc_report_to_json(report) : gpuc_report_to_text(report));
+    if (rc < 0)
+        status = print_error(c, error);
+    gpuc_op_unref(op);
+    return status;
+}
+
+int cmd_up(cli *c, int argc, char **argv)
+{
+    static const struct option options[] = {{"replace", required_argument, NULL, 'r'},
+                                            {"skip", required_argument, NULL, 's'},
+                                            {"no-proof", no_argument, NULL, 'n'},
+                                            {NULL, 0, NULL, 0}};
+    const char *replace[64], *skip[64];
+    size_t replaces = 0, skips = 0;
+    gpuc_error *error = NULL;
+    gpuc_op *op = NULL;
+    uint32_t flags = 0;
+    int o, status, rc = GPUC_OK;
+
+    while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (o == 'r' && replaces < 64)
+            replace[replaces++] = optarg;
+        else if (o == 's' && skips < 64)
+            skip[skips++] = optarg;
+        else if (o == 'n')
+            flags |= GPUC_UP_NO_PROOF;
+        else
+            return EXIT_USAGE;
+    }
+    if ((status = open_cluster(c, argv[optind])))
+        return status;
+    for (size_t i = 0; i < replaces && rc == GPUC_OK; i++)
+        rc = gpuc_cluster_replace(c->cluster, replace[i], &error);
+    for (size_t i = 0; i < skips && rc == GPUC_OK; i++)
+        rc = gpuc_cluster_skip_step(c->cluster, skip[i], NULL, &error);
+    if (rc == GPUC_OK)
+        rc = gpuc_cluster_up_start(&op, c->cluster, flags, &error);
+    if (rc < 0)
+        return start_failed(c, op, error);
+    rc = run_operation(c, op, &error);
+    return finish_with_report(c, op, rc, error);
+}
+
+int cmd_verify(cli *c, int argc, char **argv)
+{
+    gpuc_error *error = NULL;
+    gpuc_op *op = NULL;
+    int status = open_cluster(c, argc > 1 ? argv[1] : NULL);
+
+    if (status)
+        return status;
+    if (gpuc_cluster_verify_start(&op, c->cluster, 0, &error) < 0)
+        return start_failed(c, op, error);
+    status = run_operation(c, op, &error);
+    return finish_with_report(c, op, status, error);
+}
+
+/* Asks before anything is undone; without a terminal only --yes says yes. */
+static bool confirmed(const cli *c)
+{
+    char answer[8] = "";
+
+    if (!isatty(STDIN_FILENO))
+        return false;
+    fprintf(stderr, "Remove cluster %s and everything `up` made? [y/N] ",
+            gpuc_cluster_name(c->cluster));
+    return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+int cmd_down(cli *c, int argc, char **argv)
+{
+    static const struct option options[] = {{"purge-driver", no_argument, NULL, 'p'},
+                                            {"yes", no_argument, NULL, 'y'},
+                                            {NULL, 0, NULL, 0}};
+    gpuc_error *error = NULL;
+    gpuc_op *op = NULL;
+    uint32_t flags = 0;
+    bool yes = false;
+    int o, status;
+
+    while ((o = getopt_long(argc, argv, "y", options, NULL)) != -1) {
+        if (o == 'p')
+            flags |= GPUC_DOWN_PURGE_DRIVER;
+        else if (o == 'y')
+            yes = true;
+        else
+            return EXIT_USAGE;
+    }
+    if ((status = open_cluster(c, argv[optind])))
+        return status;
+    if (!yes && !confirmed(c))
+        return usage_error("nothing was done: confirm, or pass --yes");
+    if (gpuc_cluster_down_start(&op, c->cluster, flags, &error) < 0 ||
+        run_operation(c, op, &error) < 0)
+        return start_failed(c, op, error);
+    gpuc_op_unref(op);
+    if (c->json)
+        puts("{\"down\":true}");
+    else if (!c->quiet)
+        printf("cluster %s is gone\n", gpuc_cluster_name(c->cluster));
+    return EXIT_DONE;
+}
+
+int cmd_list(cli *c, int argc, char **argv)
+{
+    gpuc_error *error = NULL;
+    char *text = NULL;
+
+    (void)argc;
+    (void)argv;
+    if (gpuc_cluster_list(&text, c->state_dir, &error) < 0)
+        return print_error(c, error);
+    print_new(text);
+    return EXIT_DONE;
+}

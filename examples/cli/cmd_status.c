@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is: status, logs, support-bundle. */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+static const char *text_of(json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+
+    return value ? value : "-";
+}
+
+static void print_step(json_t *step)
+{
+    json_t *error = json_object_get(step, "error");
+
+    printf("  %-8s %-20s %s%s%s\n", text_of(step, "state"), text_of(step, "machine"),
+           text_of(step, "step"), json_is_object(error) ? ": " : "",
+           json_is_object(error) ? text_of(error, "message") : "");
+}
+
+/* The article's table, then the steps that are not done, each with its reason. */
+static void print_status(json_t *status)
+{
+    json_t *item, *holder = json_object_get(status, "holder");
+    size_t i, open_steps = 0;
+
+    printf("cluster %s", text_of(status, "cluster"));
+    if (json_is_object(holder))
+        printf("  (busy: %s since %s, pid %lld)", text_of(holder, "what"),
+               text_of(holder, "started"),
+               (long long)json_integer_value(json_object_get(holder, "pid")));
+    printf("\n%-28s %-14s %-16s %-10s %s\n", "NAME", "ROLE", "ADDRESS", "STATUS", "PROOF");
+    json_array_foreach(json_object_get(status, "machines"), i, item)
+        printf("%-28s %-14s %-16s %-10s %s%s\n", text_of(item, "name"), text_of(item, "role"),
+               text_of(item, "address"), text_of(item, "status"), text_of(item, "proof"),
+               json_is_true(json_object_get(item, "simulated")) ? "  SIMULATED GPU" : "");
+    json_array_foreach(json_object_get(status, "steps"), i, item)
+        open_steps += strcmp(text_of(item, "state"), "done") != 0;
+    if (open_steps)
+        printf("steps that are not done:\n");
+    json_array_foreach(json_object_get(status, "steps"), i, item) {
+        if (strcmp(text_of(item, "state"), "done") != 0)
+            print_step(item);
+    }
+}
+
+static int show_status(cli *c)
+{
+    gpuc_error *error = NULL;
+    char *text = NULL;
+    json_t *status;
+
+    if (gpuc_cluster_status(&text, c->cluster, &error) < 0)
+        return print_error(c, error);
+    if (c->json) {
+        print_new(text);
+        return EXIT_DONE;
+    }
+    status = json_loads(text, 0, NULL);
+    gpuc_free(text);
+    print_status(status);
+    json_decref(status);
+    return EXIT_DONE;
+}
+
+int cmd_status(cli *c, int argc, char **argv)
+{
+    static const struct option options[] = {{"watch", no_argument, NULL, 'w'}, {NULL, 0, NULL, 0}};
+    bool watch = false;
+    int o, status;
+
+    while ((o = getopt_long(argc, argv, "w", options, NULL)) != -1) {
+        if (o != 'w')
+            return EXIT_USAGE;
+        watch = true;
+    }
+    if ((status = open_cluster(c, argv[optind])))
+        return status;
+    do {
+        if (watch && isatty(STDOUT_FILENO))
+            fputs("\033[H\033[J", stdout);
+        status = show_status(c);
+        fflush(stdout);
+        if (watch && !status)
+            gpuc_context_run(c->context, 2000, NULL);
+    } while (watch && !status && !interrupted);
+    return status;
+}
+
+int cmd_logs(cli *c, int argc, char **argv)
+{
+    gpuc_error *error = NULL;
+    long limit = 1000;
+    json_t *events, *event;
+    char *text = NULL;
+    size_t i;
+    int o, status;
+
+    while ((o = getopt(argc, argv, "n:")) != -1) {
+        if (o != 'n')
+            return EXIT_USAGE;
+        limit = strtol(optarg, NULL, 10);
+    }
+    if (limit < 1 || limit > 20000)
+        return usage_error("-n wants a number from 1 to 20000");
+    if ((status = open_cluster(c, argv[optind])))
+        return status;
+    if (gpuc_cluster_history(&text, c->cluster, (int)limit, &error) < 0)
+        return print_error(c, error);
+    if (c->json) {
+        print_new(text);
+        return EXIT_DONE;
+    }
+    events = json_loads(text, 0, NULL);
+    gpuc_free(text);
+    json_array_foreach(events, i, event)
+        printf("%-14s %-20s %-18s %s\n", text_of(event, "kind"), text_of(event, "machine"),
+               text_of(event, "step"), text_of(event, "message"));
+    json_decref(events);
+    return EXIT_DONE;
+}
