@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one look at a machine says about its GPUs: the script that looks (sh/collect.sh), and the
+ * reader of what it prints. Sections may be missing or cut; each is then not known. */
+#ifndef GPUC__COLLECT_H
+#define GPUC__COLLECT_H
+#include <gpucluster.h>
+#include <stdbool.h>
+
+#include "gpu/smi_xml.h"
+
+#define GPUC__COLLECT_OUTPUT_MAX (GPUC__SMI_INPUT_MAX + 1024u * 1024)
+#define GPUC__COLLECT_TIMEOUT_MS 120000 /* the caller's deadline; inside, each tool has its own */
+#define GPUC__COLLECT_PCI_MAX 512
+#define GPUC__COLLECT_NODES_MAX 512
+
+typedef struct gpuc__pci_device {
+    char bus[GPUC__BUS_ID_SIZE];
+    unsigned vendor, device, pci_class; /* class as in sysfs, 0x030200 */
+    char driver[32];                    /* "" : none bound, or not shown */
+} gpuc__pci_device;
+
+/* A text of the machine and whether its section came whole. */
+typedef struct gpuc__collect {
+    bool simulated; /* the marker directory is there, or nvidia-smi's document says so */
+    bool complete;  /* the script reached its end */
+
+    bool pci_known;
+    gpuc__pci_device *pci; /* NVIDIA functions of all classes */
+    size_t pci_count;
+
+    bool version_known; /* section was whole; driver_version may still be "": not loaded */
+    char driver_version[64]; /* of the loaded module, from /proc/driver/nvidia/version */
+    char driver_text[256];   /* its first line */
+    bool modules_known;
+    bool module_nvidia, module_uvm, module_nouveau;
+    char modinfo_version[64]; /* of the module on disk; "" not known */
+
+    bool nodes_known;
+    bool node_ctl, node_uvm;
+    size_t node_gpus; /* /dev/nvidiaN */
+
+    char kernel[128], boot_id[64], python3[128]; /* "" : absent or not known */
+    bool python3_known;
+
+    bool smi_started;  /* its section began */
+    int smi_status;    /* exit status; -1: not known, the section was cut */
+    char smi_line[256]; /* first line of stdout */
+    char smi_stderr[512];
+    gpuc__smi *smi;      /* NULL: no readable document */
+    char smi_error[256]; /* why not */
+} gpuc__collect;
+
+/* The script, to be run as root by `sh -s` with it on stdin. nonce: 8 to 64 letters and digits that
+ * the machine cannot guess. New string. GPUC_EINVAL, GPUC_ENOMEM. */
+int gpuc__collect_script(char **out, const char *nonce, gpuc_error **err);
+/* Reads what it printed. GPUC_EPROTO when no section is in it, GPUC_ELIMIT, GPUC_ENOMEM. */
+int gpuc__collect_parse(gpuc__collect **out, const char *nonce, const char *bytes, size_t length,
+                        gpuc_error **err);
+void gpuc__collect_free(gpuc__collect *collect);
+
+/* GPUs among the PCI functions (display and 3D controllers of NVIDIA). */
+size_t gpuc__collect_pci_gpus(const gpuc__collect *collect);
+bool gpuc__pci_is_gpu(const gpuc__pci_device *device);
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The proof of one machine: checks over what was collected and what the probe computed. Pure: no
+ * I/O. Titles, thresholds, sources and remedies are in checks.json. */
+#ifndef GPUC__PROOF_H
+#define GPUC__PROOF_H
+#include <gpucluster.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "gpu/collect.h"
+#include "gpu/probe.h"
+
+typedef struct gpuc__check {
+    char *id;        /* "gpu.count" */
+    int status;      /* GPUC_CHECK_… */
+    char *gpu;       /* uuid or bus id; NULL: the machine as a whole */
+    char *observed;
+    char *threshold; /* what would have passed */
+    char *remedy;    /* NULL when it passed */
+    char *evidence;  /* at most 1 KiB of what was read; NULL */
+} gpuc__check;
+
+typedef struct gpuc__proof_gpu {
+    char *uuid, *bus, *product; /* NULL: not known */
+    double memory_mib;          /* < 0: not known */
+    double gbs;                 /* measured by the probe; 0: not */
+    json_t *details;            /* gpuc__smi_gpu_to_json; NULL */
+} gpuc__proof_gpu;
+
+typedef struct gpuc__machine_proof {
+    char *name;
+    bool simulated;
+    char *driver, *cuda, *kernel; /* NULL: not known */
+    gpuc__proof_gpu *gpus;
+    size_t gpu_count;
+    gpuc__check *checks;
+    size_t check_count;
+    json_t *table; /* checks.json */
+} gpuc__machine_proof;
+
+/* Evaluates. expected_gpus: what the spec declares; -1: not declared. collect NULL: the machine could
+ * not be looked at; probe NULL: the probe was not run (why: probe_reason, NULL for none). k8s.alloc
+ * and k8s.pod are added as SKIP "not tried" for gpuc__proof_set. GPUC_EINVAL, GPUC_ENOMEM. */
+int gpuc__proof_evaluate(gpuc__machine_proof **out, const char *machine, int expected_gpus,
+                         const gpuc__collect *collect, const gpuc__probe *probe,
+                         const char *probe_reason, gpuc_error **err);
+/* Adds a check, or replaces the one of that id and gpu. threshold and, unless it passed, remedy come
+ * from the table when NULL. GPUC_EINVAL for an id not in the table. */
+int gpuc__proof_set(gpuc__machine_proof *proof, const char *id, const char *gpu, int status,
+                    const char *observed, const char *threshold, const char *remedy,
+                    const char *evidence, gpuc_error **err);
+const gpuc__check *gpuc__proof_find(const gpuc__machine_proof *proof, const char *id,
+                                    const char *gpu);
+/* The worst check. */
+int gpuc__proof_verdict(const gpuc__machine_proof *proof);
+
+/* Which of the GPUs the probe must leave alone: bus ids of GPUs with running processes, and of those
+ * whose process list cannot be read but which use memory. New NULL-terminated list of new strings. */
+int gpuc__proof_busy(char ***out, size_t *count, const gpuc__collect *collect, gpuc_error **err);
+void gpuc__proof_busy_free(char **list);
+
+/* What to do with a label. KEEP: something was skipped, nothing failed. */
+typedef enum gpuc__label_wish {
+    GPUC__LABEL_REMOVE = -1,
+    GPUC__LABEL_KEEP = 0,
+    GPUC__LABEL_SET = 1
+} gpuc__label_wish;
+/* gpu=true asks the checks before the compute probe; cuda=true all of them. k8s.pod does not count:
+ * pass false for a wish before the pod has run. */
+void gpuc__proof_labels(const gpuc__machine_proof *proof, bool with_pod, gpuc__label_wish *gpu,
+                        gpuc__label_wish *cuda);
+
+json_t *gpuc__proof_to_json(const gpuc__machine_proof *proof); /* NULL without memory */
+void gpuc__proof_free(gpuc__machine_proof *proof);
+const char *gpuc__check_status_name(int status); /* "pass" … */
+#endif

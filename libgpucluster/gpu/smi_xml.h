@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reader of `nvidia-smi -q -x`: bytes in, typed values out. Any DTD version; elements are looked up
+ * by the paths in smi_fields.c, and one that is missing is unknown, never 0. */
+#ifndef GPUC__SMI_XML_H
+#define GPUC__SMI_XML_H
+#include <gpucluster.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+#define GPUC__SMI_INPUT_MAX (16u * 1024 * 1024)
+#define GPUC__SMI_DEPTH_MAX 32
+#define GPUC__SMI_GPUS_MAX 256
+#define GPUC__SMI_PROCESSES_MAX 1024 /* per GPU; more are counted, not kept */
+#define GPUC__SMI_TEXT_MAX 128       /* bytes of an element's text kept in a value */
+#define GPUC__BUS_ID_SIZE 20         /* "0000:0a:00.0" and room for a wide domain */
+
+typedef enum gpuc__smi_state {
+    GPUC__SMI_UNKNOWN = 0, /* the element is not there, or its text cannot be understood */
+    GPUC__SMI_KNOWN,
+    GPUC__SMI_NOT_APPLICABLE,
+    GPUC__SMI_NOT_SUPPORTED, /* also "deprecated" */
+    GPUC__SMI_NO_PERMISSION,
+    GPUC__SMI_LOST, /* from here on the GPU is not well */
+    GPUC__SMI_REQUIRES_RESET,
+    GPUC__SMI_ERR,
+    GPUC__SMI_UNKNOWN_ERROR
+} gpuc__smi_state;
+
+typedef struct gpuc__smi_value {
+    gpuc__smi_state state;
+    bool has_number; /* number is meant; only with KNOWN */
+    double number;   /* in the field's unit */
+    char text[GPUC__SMI_TEXT_MAX]; /* as printed, trimmed; "" when the element is missing */
+} gpuc__smi_value;
+
+typedef enum gpuc__smi_log_field {
+    GPUC__SMI_DRIVER_VERSION,
+    GPUC__SMI_CUDA_VERSION,
+    GPUC__SMI_ATTACHED_GPUS,
+    GPUC__SMI_LOG_FIELDS
+} gpuc__smi_log_field;
+
+typedef enum gpuc__smi_gpu_field {
+    GPUC__SMI_UUID,
+    GPUC__SMI_PRODUCT,
+    GPUC__SMI_ARCHITECTURE,
+    GPUC__SMI_SERIAL,
+    GPUC__SMI_MINOR,
+    GPUC__SMI_VBIOS,
+    GPUC__SMI_PCI_BUS_ID,
+    GPUC__SMI_PCI_DEVICE_ID,
+    GPUC__SMI_MEMORY_TOTAL, /* MiB */
+    GPUC__SMI_MEMORY_USED,  /* MiB */
+    GPUC__SMI_TEMPERATURE,  /* degrees Celsius */
+    GPUC__SMI_PSTATE,
+    GPUC__SMI_COMPUTE_MODE,
+    GPUC__SMI_PERSISTENCE,
+    GPUC__SMI_MIG,
+    GPUC__SMI_RECOVERY_ACTION,
+    GPUC__SMI_RESET_REQUIRED,    /* before recovery_action: "Yes" or "No" */
+    GPUC__SMI_RESET_RECOMMENDED, /* drain and reset */
+    GPUC__SMI_ECC_MODE,
+    GPUC__SMI_ECC_DOUBLE_BIT,  /* the parts of "volatile uncorrected"; which of them are there */
+    GPUC__SMI_ECC_SRAM,        /* depends on GPU family and driver: see gpuc__smi_ecc_uncorrected */
+    GPUC__SMI_ECC_SRAM_PARITY,
+    GPUC__SMI_ECC_SRAM_SECDED,
+    GPUC__SMI_ECC_DRAM,
+    GPUC__SMI_GPU_FIELDS
+} gpuc__smi_gpu_field;
+
+typedef struct gpuc__smi_process {
+    long pid;      /* -1: not known */
+    char type[8];  /* "C", "G", "C+G"; "" not known */
+    char name[256];
+    gpuc__smi_value memory; /* MiB */
+} gpuc__smi_process;
+
+typedef struct gpuc__smi_gpu {
+    char bus[GPUC__BUS_ID_SIZE]; /* normalised; "" when not given or not understood */
+    gpuc__smi_value field[GPUC__SMI_GPU_FIELDS];
+    gpuc__smi_process *processes;
+    size_t process_count;  /* kept */
+    size_t process_total;  /* seen */
+    bool processes_known;  /* the list was there and was not a sentinel */
+    size_t mig_devices;
+    gpuc__smi_state sick;  /* the first LOST … UNKNOWN_ERROR seen in any element, or UNKNOWN */
+    char sick_element[64]; /* its name */
+    size_t sick_count;
+} gpuc__smi_gpu;
+
+typedef struct gpuc__smi {
+    gpuc__smi_value field[GPUC__SMI_LOG_FIELDS];
+    gpuc__smi_gpu *gpus;
+    size_t gpu_count;
+    bool simulated; /* a comment of the document says SIMULATED */
+} gpuc__smi;
+
+/* Reads one document; text before and after it is ignored. GPUC_EPROTO (not such a document, or cut;
+ * says the line), GPUC_ELIMIT (a bound above), GPUC_ENOMEM. */
+int gpuc__smi_parse(gpuc__smi **out, const char *bytes, size_t length, gpuc_error **err);
+void gpuc__smi_free(gpuc__smi *smi);
+
+/* Sum of the known parts of the volatile uncorrected ECC counters; a sick part wins, then a known
+ * one, then "not applicable"; UNKNOWN when there is no part at all. */
+gpuc__smi_value gpuc__smi_ecc_uncorrected(const gpuc__smi_gpu *gpu);
+/* uuid, else bus id, else "": what checks name a GPU by; borrowed. */
+const char *gpuc__smi_gpu_key(const gpuc__smi_gpu *gpu);
+bool gpuc__smi_state_sick(gpuc__smi_state state);
+const char *gpuc__smi_state_name(gpuc__smi_state state);
+
+/* Lower case, 4-digit domain (more only when it does not fit), function 0 when there is none:
+ * "00000000:0A:00.0" and "0:A:0" give "0000:0a:00.0". false: not a bus id; out is then "". */
+bool gpuc__bus_id_normalise(char out[GPUC__BUS_ID_SIZE], const char *text);
+
+/* New objects; NULL without memory. Values not known are null and named with their state below
+ * "absent". */
+json_t *gpuc__smi_to_json(const gpuc__smi *smi);
+json_t *gpuc__smi_gpu_to_json(const gpuc__smi_gpu *gpu);
+#endif
