@@ -27,7 +27,7 @@ bed_iptables_tree() { # DIR
 
 # The control plane: one layer with the one program and its links.
 bed_images_kubernetes() { # FILE
-    local v work name layer base ipt cfg="{$BED_RUN_PATH}"
+    local v work name layer base ipt
     v=v$(bed_version kubernetes)
     work=$(mktemp -d "$BED_CACHE/work.XXXXXX")
     mkdir -p "$work/tree/usr/local/bin" "$work/a"
@@ -42,11 +42,12 @@ bed_images_kubernetes() { # FILE
     chmod 1777 "$work/base/tmp"
     base=$(bed_layer "$work/a" "$work/base")
     for name in kube-apiserver kube-controller-manager kube-scheduler; do
-        bed_image_add "$work/a" "registry.k8s.io/$name:$v" "$cfg" "$base" "$layer"
+        bed_image_add "$work/a" "registry.k8s.io/$name:$v" \
+            "{$BED_RUN_PATH,\"Cmd\":[\"$name\"]}" "$base" "$layer"
     done
     bed_iptables_tree "$work/ipt"
     ipt=$(bed_layer "$work/a" "$work/ipt")
-    bed_image_add "$work/a" "registry.k8s.io/kube-proxy:$v" "$cfg" "$ipt" "$layer"
+    bed_image_add "$work/a" "registry.k8s.io/kube-proxy:$v" "{$BED_RUN_PATH,\"Cmd\":[\"kube-proxy\"]}" "$ipt" "$layer"
     bed_images_flannel "$work" "$ipt"
     bed_archive_pack "$work/a" "$1"
     rm -rf "$work"

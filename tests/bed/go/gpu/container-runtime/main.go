@@ -148,6 +148,9 @@ func findRunc() (string, error) {
 func main() {
 	if len(os.Args) == 2 && (os.Args[1] == "--version" || os.Args[1] == "-v") {
 		fmt.Println("NVIDIA Container Runtime stand-in of the gpucluster test bed (SIMULATED GPU)")
+		if _, err := findRunc(); err != nil {
+			return
+		}
 	}
 	if bundle := bundleOf(os.Args[1:]); bundle != "" {
 		if err := edit(bundle); err != nil {

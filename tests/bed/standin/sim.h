@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the SIMULATED GPU's stand-ins share: the machine's config, which is read
+ * again at every use, and which of the GPUs the calling container may see. */
+#ifndef GPUC_BED_SIM_H
+#define GPUC_BED_SIM_H
+
+#define SIM_DIR "/etc/gpucluster/simulated-gpu"
+#define SIM_MAX_GPUS 16
+
+enum sim_fault {
+    SIM_NONE = 0,
+    SIM_NODEV,    /* cuInit finds no device */
+    SIM_BADADD,   /* one wrong sum */
+    SIM_JIT,      /* PTX is refused */
+    SIM_LOST,     /* the GPU fell off the bus */
+    SIM_NODRIVER, /* no kernel driver: nvidia-smi exits 9 */
+    SIM_MISMATCH, /* driver and library differ: nvidia-smi exits 18 */
+    SIM_HANG,     /* nvidia-smi never answers */
+};
+
+struct sim_gpu {
+    int index;
+    char uuid[48];
+    char bus_id[24]; /* 0000:00:04.0 */
+    char serial[16];
+    int lost;
+};
+
+struct sim {
+    enum sim_fault fault;
+    int busy;
+    int visible; /* how many of gpu[] are filled */
+    struct sim_gpu gpu[SIM_MAX_GPUS];
+};
+
+/* Reads the config and the environment's NVIDIA_VISIBLE_DEVICES. Missing files
+ * mean one healthy GPU. */
+void sim_read(struct sim *sim);
+
+#endif
