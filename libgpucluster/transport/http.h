@@ -47,12 +47,13 @@ typedef struct gpuc__http_args {
     void *data;
 } gpuc__http_args;
 
+/* NULL without memory: done does not come then. Any other failure is told by done. */
 gpuc__http_request *gpuc__http_send(gpuc__http *http, const gpuc__http_args *args);
 /* A response header of the request, inside done only; borrowed, NULL if absent. */
 const char *gpuc__http_header(gpuc__http_request *request, const char *name);
 /* The request now being reported by done; for gpuc__http_header there. */
 gpuc__http_request *gpuc__http_current(gpuc__http *http);
 void gpuc__http_cancel(gpuc__http_request *request);
-/* Appends text percent-encoded for a path segment or query value; NULL without memory; new. */
+/* Text percent-encoded for a path segment or query value: new string; NULL without memory. */
 char *gpuc__http_escape(const char *text);
 #endif
