@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+# One look at a machine's GPUs: POSIX sh, run as root, changes nothing. The sender puts
+# GPUC_NONCE=... before it. Prints sections:
+#   ==NONCE begin NAME
+#   ...
+#   ==NONCE end NAME STATUS
+# nvidia-smi comes last: it can hang beyond all signals when a GPU is wedged, and what was printed
+# before is then still read.
+LC_ALL=C
+PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+
+marker=/etc/gpucluster/simulated-gpu
+pci=/sys/bus/pci/devices
+if [ -d "$marker" ]; then
+    pci=$marker/pci
+fi
+
+section() { # NAME FUNCTION
+    printf '==%s begin %s\n' "$GPUC_NONCE" "$1"
+    "$2"
+    printf '\n==%s end %s %d\n' "$GPUC_NONCE" "$1" "$?"
+}
+
+limited() { # COMMAND...: a deadline, and a bound on what it prints
+    timeout -k 5 20 "$@" 2>&1 | head -c 65536
+}
+
+facts() {
+    [ ! -d "$marker" ] || echo simulated=1
+    echo "kernel=$(uname -r)"
+    echo "boot_id=$(head -c 64 /proc/sys/kernel/random/boot_id 2>/dev/null)"
+    echo "python3=$(command -v python3)"
+}
+
+# Every NVIDIA function: address vendor device class driver
+pci_scan() {
+    for device in "$pci"/*; do
+        [ -r "$device/vendor" ] || continue
+        read -r vendor <"$device/vendor"
+        [ "$vendor" = 0x10de ] || continue
+        read -r id <"$device/device"
+        read -r class <"$device/class"
+        driver=-
+        [ ! -e "$device/driver" ] || driver=$(basename "$(readlink -f "$device/driver")")
+        echo "${device##*/} $vendor $id $class $driver"
+    done
+    return 0
+}
+
+driver_version() {
+    [ -r /proc/driver/nvidia/version ] || return 1
+    head -c 4096 /proc/driver/nvidia/version
+}
+
+modules() {
+    [ -r /proc/modules ] || return 1
+    grep -E '^(nvidia|nouveau)' /proc/modules | head -c 65536
+    return 0
+}
+
+module_file() {
+    limited modinfo -F version nvidia
+}
+
+nodes() {
+    for node in /dev/nvidia*; do
+        [ -c "$node" ] && echo "$node"
+    done
+    return 0
+}
+
+# stdout goes out as it comes; stderr and the status are kept aside for a section of their own.
+smi() {
+    smi_aside=$( { timeout -k 5 60 nvidia-smi -q -x >&5; echo "status=$?"; } 2>&1 )
+    return "${smi_aside##*status=}"
+}
+
+smi_errors() {
+    printf '%s\n' "${smi_aside%status=*}" | head -c 4096
+}
+
+exec 5>&1
+section facts facts
+section pci pci_scan
+section version driver_version
+section modules modules
+section modinfo module_file
+section nodes nodes
+section smi smi
+section smi_errors smi_errors
+printf '==%s done\n' "$GPUC_NONCE"
+exit 0

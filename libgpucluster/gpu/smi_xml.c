@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The reader of `nvidia-smi -q -x`, on libxml2's SAX events: no tree, no DTD, no entities. */
+#include "gpu/smi_xml.h"
+
+#include <libxml/parser.h>
+#include <libxml/xmlerror.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gpu/smi_fields.h"
+#include "util/alloc.h"
+#include "util/buf.h"
+#include "util/error.h"
+
+#define ROOT "nvidia_smi_log"
+#define PATH_MAX_BYTES 512
+#define TEXT_KEPT 512 /* of one element, before it is read as a value */
+#define CHUNK (64 * 1024)
+
+/* Containers of running processes; the second one is of drivers before 319. */
+static const char *const process_lists[] = {"processes", "compute_processes"};
+
+typedef struct reader {
+    gpuc__smi *smi;
+    xmlParserCtxt *parser;
+    char path[PATH_MAX_BYTES]; /* of the open element, below the root */
+    size_t path_length;
+    int depth;
+    char text[TEXT_KEPT]; /* of the open element, since its last child */
+    size_t text_length;
+    bool has_child; /* the element that ends had one: its text is only white space between */
+    gpuc__smi_gpu *gpu;         /* open */
+    gpuc__smi_process *process; /* open; points to scratch */
+    gpuc__smi_process scratch;
+    bool root_seen, done, no_memory;
+    const char *limit; /* the bound that was passed */
+    bool hostile;      /* it declares entities */
+} reader;
+
+static void stop(reader *r)
+{
+    xmlStopParser(r->parser);
+}
+
+/* path below "gpu", or NULL when the open element is not below one. */
+static const char *gpu_path(const reader *r)
+{
+    return r->gpu && strncmp(r->path, "gpu/", 4) == 0 ? r->path + 4 : NULL;
+}
+
+/* The rest of path behind the process list and the slash, or NULL; "" is the list itself. */
+static const char *process_path(const char *path)
+{
+    for (size_t i = 0; i < sizeof(process_lists) / sizeof(process_lists[0]); i++) {
+        size_t n = strlen(process_lists[i]);
+
+        if (strncmp(path, process_lists[i], n) == 0 && (path[n] == '\0' || path[n] == '/'))
+            return path + n + (path[n] == '/');
+    }
+    return NULL;
+}
+
+static void open_gpu(reader *r, const xmlChar **attributes, int count)
+{
+    gpuc__smi *smi = r->smi;
+    gpuc__smi_gpu *gpus;
+    char id[64] = "";
+
+    if (smi->gpu_count == GPUC__SMI_GPUS_MAX) {
+        r->limit = "number of GPUs";
+        stop(r);
+        return;
+    }
+    gpus = gpuc__realloc(smi->gpus, (smi->gpu_count + 1) * sizeof(*gpus));
+    if (!gpus) {
+        r->no_memory = true;
+        stop(r);
+        return;
+    }
+    smi->gpus = gpus;
+    r->gpu = &gpus[smi->gpu_count++];
+    memset(r->gpu, 0, sizeof(*r->gpu));
+    for (int i = 0; i < count; i++) { /* name, prefix, URI, value, end of value */
+        const xmlChar **a = attributes + 5 * i;
+        size_t length = (size_t)(a[4] - a[3]);
+
+        if (strcmp((const char *)a[0], "id") == 0 && length < sizeof(id)) {
+            memcpy(id, a[3], length);
+            id[length] = '\0';
+        }
+    }
+    gpuc__bus_id_normalise(r->gpu->bus, id);
+}
+
+static void on_start(void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
+                     int namespaces, const xmlChar **ns, int count, int defaulted,
+                     const xmlChar **attributes)
+{
+    reader *r = data;
+    size_t length = strlen((const char *)name);
+    const char *below;
+
+    if (++r->depth > GPUC__SMI_DEPTH_MAX || r->path_length + length + 2 > sizeof(r->path)) {
+        r->limit = "depth of elements";
+        stop(r);
+        return;
+    }
+    r->text_length = 0;
+    r->has_child = false;
+    if (r->depth == 1) {
+        r->root_seen = strcmp((const char *)name, ROOT) == 0;
+        if (!r->root_seen)
+            stop(r);
+        return;
+    }
+    if (r->path_length)
+        r->path[r->path_length++] = '/';
+    memcpy(r->path + r->path_length, name, length + 1);
+    r->path_length += length;
+    if (strcmp(r->path, "gpu") == 0) {
+        open_gpu(r, attributes, count);
+        return;
+    }
+    below = gpu_path(r);
+    if (below && strcmp(below, "mig_devices/mig_device") == 0)
+        r->gpu->mig_devices++;
+    below = below ? process_path(below) : NULL;
+    if (below && strcmp(below, "process_info") == 0) {
+        memset(&r->scratch, 0, sizeof(r->scratch));
+        r->scratch.pid = -1;
+        r->process = &r->scratch;
+    }
+}
+
+static void on_text(void *data, const xmlChar *text, int length)
+{
+    reader *r = data;
+    size_t room = sizeof(r->text) - 1 - r->text_length;
+    size_t n = (size_t)length < room ? (size_t)length : room;
+
+    memcpy(r->text + r->text_length, text, n);
+    r->text_length += n;
+}
+
+static void close_process(reader *r)
+{
+    gpuc__smi_gpu *gpu = r->gpu;
+    gpuc__smi_process *list;
+
+    r->process = NULL;
+    gpu->process_total++;
+    if (gpu->process_count == GPUC__SMI_PROCESSES_MAX)
+        return;
+    list = gpuc__realloc(gpu->processes, (gpu->process_count + 1) * sizeof(*list));
+    if (!list) {
+        r->no_memory = true;
+        stop(r);
+        return;
+    }
+    gpu->processes = list;
+    list[gpu->process_count++] = r->scratch;
+}
+
+static void process_element(reader *r, const char *name)
+{
+    gpuc__smi_process *p = r->process;
+    gpuc__smi_value value;
+
+    if (strcmp(name, "used_memory") == 0) {
+        gpuc__smi_value_read(&p->memory, GPUC__SMI_KIND_MIB, r->text);
+    } else if (strcmp(name, "pid") == 0) {
+        gpuc__smi_value_read(&value, GPUC__SMI_KIND_COUNT, r->text);
+        if (value.has_number && value.number >= 0)
+            p->pid = (long)value.number;
+    } else if (strcmp(name, "type") == 0) {
+        snprintf(p->type, sizeof(p->type), "%.*s", (int)sizeof(p->type) - 1, r->text);
+    } else if (strcmp(name, "process_name") == 0) {
+        snprintf(p->name, sizeof(p->name), "%.*s", (int)sizeof(p->name) - 1, r->text);
+    }
+}
+
+/* Any element of a GPU may say that the GPU is not well. */
+static void note_sickness(gpuc__smi_gpu *gpu, const char *path, const char *text)
+{
+    gpuc__smi_value value;
+    const char *name = strrchr(path, '/');
+
+    gpuc__smi_value_read(&value, GPUC__SMI_KIND_TEXT, text);
+    if (!gpuc__smi_state_sick(value.state))
+        return;
+    if (!gpu->sick_count++) {
+        gpu->sick = value.state;
+        snprintf(gpu->sick_element, sizeof(gpu->sick_element), "%.63s", name ? name + 1 : path);
+    }
+}
+
+static void gpu_element(reader *r, const char *path)
+{
+    const char *below = process_path(path);
+    int field = gpuc__smi_gpu_field_of(path);
+
+    if (below && r->process && strncmp(below, "process_info/", 13) == 0) {
+        process_element(r, below + 13);
+        return; /* a program may be called "Unknown Error" */
+    }
+    if (below && strcmp(below, "process_info") == 0 && r->process) {
+        close_process(r);
+        return;
+    }
+    if (!r->has_child)
+        note_sickness(r->gpu, path, r->text);
+    if (below && *below == '\0') {
+        gpuc__smi_value list;
+
+        gpuc__smi_value_read(&list, GPUC__SMI_KIND_TEXT, r->has_child ? "" : r->text);
+        if (!list.text[0] || strcasecmp(list.text, "None") == 0)
+            r->gpu->processes_known = true;
+    } else if (field >= 0 && !r->has_child &&
+               r->gpu->field[field].state == GPUC__SMI_UNKNOWN) {
+        gpuc__smi_value_read(&r->gpu->field[field], gpuc__smi_gpu_fields[field].kind, r->text);
+    }
+}
+
+static void close_gpu(reader *r)
+{
+    gpuc__smi_value *bus = &r->gpu->field[GPUC__SMI_PCI_BUS_ID];
+
+    if (!r->gpu->bus[0])
+        gpuc__bus_id_normalise(r->gpu->bus, bus->text);
+    r->gpu = NULL;
+}
+
+static void on_end(void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
+{
+    reader *r = data;
+    const char *path;
+    char *slash;
+    int field;
+
+    r->text[r->text_length] = '\0';
+    r->depth--;
+    if (r->depth == 0) {
+        r->done = true;
+        return;
+    }
+    path = gpu_path(r);
+    field = gpuc__smi_log_field_of(r->path);
+    if (path)
+        gpu_element(r, path);
+    else if (r->gpu)
+        close_gpu(r);
+    else if (field >= 0 && !r->has_child && r->smi->field[field].state == GPUC__SMI_UNKNOWN)
+        gpuc__smi_value_read(&r->smi->field[field], gpuc__smi_log_fields[field].kind, r->text);
+    slash = strrchr(r->path, '/');
+    r->path_length = slash ? (size_t)(slash - r->path) : 0;
+    r->path[r->path_length] = '\0';
+    r->text_length = 0;
+    r->has_child = true; /* of the parent, which is what ends next unless another child comes */
+}
+
+static void on_comment(void *data, const xmlChar *text)
+{
+    reader *r = data;
+
+    if (strstr((const char *)text, "SIMULATED"))
+        r->smi->simulated = true;
+}
+
+static void on_entity(void *data, const xmlChar *name, int type, const xmlChar *public_id,
+                      const xmlChar *system_id, xmlChar *content)
+{
+    reader *r = data;
+
+    r->hostile = true;
+    stop(r);
+}
+
+/* Bytes of the UTF-8 sequence at text, 0 when it is none. */
+static size_t utf8_length(const unsigned char *text, size_t left)
+{
+    size_t n = text[0] < 0x80 ? 1 : text[0] >= 0xc2 && text[0] < 0xe0 ? 2
+             : text[0] >= 0xe0 && text[0] < 0xf0 ? 3 : text[0] >= 0xf0 && text[0] < 0xf5 ? 4 : 0;
+
+    if (n == 0 || n > left)
+        return 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
+        (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f) ||
+        (text[0] == 0xef && text[1] == 0xbf && text[2] > 0xbd))
+        return 0;
+    return n;
+}
+
+/* Process names are whatever bytes a program chose, and nvidia-smi does not always escape them. */
+static bool clean(gpuc__buf *out, const char *bytes, size_t length)
+{
+    static const char *const known[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&apos;", "&#"};
+
+    for (size_t i = 0; i < length && !out->failed;) {
+        size_t run = i, n = 0;
+
+        while (run < length && bytes[run] != '&' &&
+               ((bytes[run] >= ' ' && bytes[run] != 0x7f) || bytes[run] == '\n' ||
+                bytes[run] == '\t' || bytes[run] == '\r'))
+            run++;
+        gpuc__buf_add(out, bytes + i, run - i);
+        i = run;
+        if (i == length)
+            break;
+        n = utf8_length((const unsigned char *)bytes + i, length - i);
+        if (bytes[i] == '&') {
+            bool escaped = false;
+
+            for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
+                escaped = escaped || (length - i >= strlen(known[k]) &&
+                                      strncmp(bytes + i, known[k], strlen(known[k])) == 0);
+            gpuc__buf_puts(out, escaped ? "&" : "&amp;");
+            i++;
+        } else if (n > 1) {
+            gpuc__buf_add(out, bytes + i, n);
+            i += n;
+        } else {
+            gpuc__buf_putc(out, '?');
+            i++;
+        }
+    }
+    return !out->failed;
+}
+
+/* Where the document begins: its declaration, else its DOCTYPE, comment or root. */
+static size_t find_start(const char *bytes, size_t length)
+{
+    static const char *const marks[] = {"<?xml", "<!DOCTYPE", "<!--", "<" ROOT};
+
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        const char *at = memmem(bytes, length, marks[i], strlen(marks[i]));
+
+        if (at)
+            return (size_t)(at - bytes);
+    }
+    return length;
+}
+
+static int explain(reader *r, const char *first, size_t first_length, gpuc_error **err)
+{
+    const xmlError *native = xmlCtxtGetLastError(r->parser);
+    char why[160] = "the document ends too early";
+    int line = native ? native->line : 0, code = GPUC_EPROTO;
+
+    if (r->no_memory || (native && native->code == XML_ERR_NO_MEMORY))
+        return gpuc__error_nomem(err);
+    if (r->limit) {
+        code = GPUC_ELIMIT;
+        gpuc__error_set(err, code, GPUC_DOMAIN_GPU,
+                        "nvidia-smi's XML passes the bound on the %s", r->limit);
+    } else if (r->hostile) {
+        gpuc__error_set(err, code, GPUC_DOMAIN_GPU,
+                        "nvidia-smi's XML declares entities, which the real one never does");
+    } else if (!r->root_seen) {
+        gpuc__error_set(err, code, GPUC_DOMAIN_GPU,
+                        "what nvidia-smi printed is not its XML (no element %s)", ROOT);
+    } else {
+        if (native && native->message)
+            snprintf(why, sizeof(why), "%.*s", (int)strcspn(native->message, "\n"),
+                     native->message);
+        gpuc__error_set(err, code, GPUC_DOMAIN_GPU, "nvidia-smi's XML is damaged at line %d: %s",
+                        line, why);
+    }
+    gpuc__error_evidence(err, first, first_length < 512 ? first_length : 512);
+    gpuc__error_remedy(err, "run \"nvidia-smi -q -x\" on the machine and look at what it prints");
+    return code;
+}
+
+static int read_document(reader *r, const gpuc__buf *text, gpuc_error **err)
+{
+    xmlSAXHandler sax;
+
+    memset(&sax, 0, sizeof(sax));
+    sax.initialized = XML_SAX2_MAGIC;
+    sax.startElementNs = on_start;
+    sax.endElementNs = on_end;
+    sax.characters = on_text;
+    sax.cdataBlock = on_text;
+    sax.comment = on_comment;
+    sax.entityDecl = on_entity;
+    r->parser = xmlCreatePushParserCtxt(&sax, r, NULL, 0, NULL);
+    if (!r->parser)
+        return gpuc__error_nomem(err);
+    xmlCtxtUseOptions(r->parser, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    for (size_t at = 0; at < text->length && !r->done; at += CHUNK) {
+        size_t n = text->length - at < CHUNK ? text->length - at : CHUNK;
+
+        if (xmlParseChunk(r->parser, text->data + at, (int)n, 0))
+            break;
+    }
+    if (!r->done)
+        xmlParseChunk(r->parser, NULL, 0, 1);
+    if (r->done && !r->no_memory && !r->limit && !r->hostile)
+        return GPUC_OK;
+    return explain(r, gpuc__buf_text(text), text->length, err);
+}
+
+int gpuc__smi_parse(gpuc__smi **out, const char *bytes, size_t length, gpuc_error **err)
+{
+    gpuc__buf text = GPUC__BUF_INIT(2 * GPUC__SMI_INPUT_MAX);
+    size_t start;
+    reader *r = NULL;
+    int rc;
+
+    if (length > GPUC__SMI_INPUT_MAX) {
+        return gpuc__error_set(err, GPUC_ELIMIT, GPUC_DOMAIN_GPU,
+                               "nvidia-smi printed %zu bytes; at most %u are read", length,
+                               GPUC__SMI_INPUT_MAX);
+    }
+    start = find_start(bytes, length);
+    r = gpuc__calloc(1, sizeof(*r));
+    if (!r || !(r->smi = gpuc__calloc(1, sizeof(*r->smi))) ||
+        (start < length && !clean(&text, bytes + start, length - start))) {
+        rc = gpuc__error_nomem(err);
+        goto done;
+    }
+    rc = read_document(r, &text, err);
+    if (rc == GPUC_OK) {
+        *out = r->smi;
+        r->smi = NULL;
+    }
+done:
+    if (r && r->parser) {
+        xmlFreeDoc(r->parser->myDoc); /* libxml2 makes one of its own for a DOCTYPE */
+        xmlFreeParserCtxt(r->parser);
+    }
+    if (r)
+        gpuc__smi_free(r->smi);
+    gpuc__free(r);
+    gpuc__buf_clear(&text);
+    return rc;
+}
+
+void gpuc__smi_free(gpuc__smi *smi)
+{
+    if (!smi)
+        return;
+    for (size_t i = 0; i < smi->gpu_count; i++)
+        gpuc__free(smi->gpus[i].processes);
+    gpuc__free(smi->gpus);
+    gpuc__free(smi);
+}
+
+const char *gpuc__smi_gpu_key(const gpuc__smi_gpu *gpu)
+{
+    const gpuc__smi_value *uuid = &gpu->field[GPUC__SMI_UUID];
+
+    return uuid->state == GPUC__SMI_KNOWN ? uuid->text : gpu->bus;
+}
+
+gpuc__smi_value gpuc__smi_ecc_uncorrected(const gpuc__smi_gpu *gpu)
+{
+    static const gpuc__smi_gpu_field parts[] = {
+        GPUC__SMI_ECC_DOUBLE_BIT, GPUC__SMI_ECC_SRAM, GPUC__SMI_ECC_SRAM_PARITY,
+        GPUC__SMI_ECC_SRAM_SECDED, GPUC__SMI_ECC_DRAM};
+    gpuc__smi_value sum;
+
+    memset(&sum, 0, sizeof(sum));
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        const gpuc__smi_value *part = &gpu->field[parts[i]];
+
+        if (gpuc__smi_state_sick(part->state))
+            return *part;
+        if (part->state == GPUC__SMI_KNOWN && part->has_number) {
+            sum.state = GPUC__SMI_KNOWN;
+            sum.has_number = true;
+            sum.number += part->number;
+        } else if (sum.state == GPUC__SMI_UNKNOWN) {
+            sum.state = part->state;
+        }
+    }
+    if (sum.has_number)
+        snprintf(sum.text, sizeof(sum.text), "%.0f", sum.number);
+    return sum;
+}
