@@ -187,54 +187,70 @@ static int on_timeout_wanted(CURLM *multi, long timeout_ms, void *data)
     return uv_timer_start(&http->timer, on_timer, (uint64_t)timeout_ms, 0);
 }
 
-/* Checks the base URL and says under which URL requests are made and where they really go: with a
- * name to check in the certificate, the URL has that name and the connection goes elsewhere. */
+/* Only plain http and https addresses, without a user's name. */
+static bool url_is_fit(CURLU *url, const char *text)
+{
+    char *scheme = NULL, *user = NULL;
+    bool fit = url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+               curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+               curl_url_get(url, CURLUPART_USER, &user, 0) != CURLUE_OK &&
+               (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
+
+    curl_free(scheme);
+    curl_free(user);
+    return fit;
+}
+
+/* Where the connection goes, when that is not where the URL's host leads. */
+static bool set_connect_to(gpuc__http *http, const gpuc__http_config *config, CURLU *url)
+{
+    char *host = NULL, *port = NULL, *to = NULL;
+
+    if (!config->connect && !config->tls_server_name)
+        return true;
+    if (curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
+        /* with connections of the caller the address is not used, but must not be looked up */
+        to = gpuc__asprintf("::%s:%s", config->connect ? "127.0.0.1" : host, port);
+    http->connect_to = to ? curl_slist_append(NULL, to) : NULL;
+    gpuc__free(to);
+    curl_free(host);
+    curl_free(port);
+    return http->connect_to != NULL;
+}
+
+static char *dup_without_slash(const char *url)
+{
+    size_t length = url ? strlen(url) : 0;
+
+    return url ? gpuc__strndup(url, length && url[length - 1] == '/' ? length - 1 : length) : NULL;
+}
+
+/* With a name to check in the certificate, the URL has that name; the connection goes elsewhere. */
 static int set_base(gpuc__http *http, const gpuc__http_config *config, gpuc_error **err)
 {
     CURLU *url = curl_url();
-    char *scheme = NULL, *host = NULL, *port = NULL, *user = NULL, *whole = NULL, *to = NULL;
+    char *whole = NULL;
     int code = GPUC_OK;
 
-    if (!url || curl_url_set(url, CURLUPART_URL, config->base_url, 0) != CURLUE_OK ||
-        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-        curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK ||
-        curl_url_get(url, CURLUPART_USER, &user, 0) == CURLUE_OK ||
-        (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)) {
+    if (!url_is_fit(url, config->base_url)) {
         code = gpuc__error_set(err, GPUC_EINVAL, http->domain,
-                               "the address of a server cannot be used: %s",
-                               user ? "it holds a user name" : config->base_url);
-        gpuc__error_remedy(err, "give it as http://HOST:PORT or https://HOST:PORT");
+                               "the address of a server cannot be used");
+        gpuc__error_remedy(err, "give it as http://HOST:PORT or https://HOST:PORT, without user");
         goto done;
     }
-    if (config->tls_server_name) {
-        to = gpuc__asprintf("::%s:%s", host, port);
-        curl_url_set(url, CURLUPART_HOST, config->tls_server_name, 0);
-    }
-    if (config->connect) { /* the address is never used, but must not be looked up */
-        gpuc__free(to);
-        to = gpuc__asprintf("::127.0.0.1:%s", port);
-    }
-    if (to)
-        http->connect_to = curl_slist_append(NULL, to);
-    if (curl_url_get(url, CURLUPART_URL, &whole, 0) == CURLUE_OK)
-        http->request_base = gpuc__strdup(whole);
-    http->base_url = gpuc__strdup(config->base_url);
-    if (!http->request_base || !http->base_url ||
-        ((config->tls_server_name || config->connect) && !http->connect_to)) {
+    http->base_url = dup_without_slash(config->base_url);
+    if (!set_connect_to(http, config, url) ||
+        (config->tls_server_name &&
+         curl_url_set(url, CURLUPART_HOST, config->tls_server_name, 0) != CURLUE_OK) ||
+        curl_url_get(url, CURLUPART_URL, &whole, 0) != CURLUE_OK) {
         code = gpuc__error_nomem(err);
         goto done;
     }
-    if (http->request_base[strlen(http->request_base) - 1] == '/')
-        http->request_base[strlen(http->request_base) - 1] = '\0';
-    if (http->base_url[strlen(http->base_url) - 1] == '/')
-        http->base_url[strlen(http->base_url) - 1] = '\0';
+    http->request_base = dup_without_slash(whole);
+    if (!http->base_url || !http->request_base)
+        code = gpuc__error_nomem(err);
 done:
-    gpuc__free(to);
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    curl_free(user);
     curl_free(whole);
     curl_url_cleanup(url);
     return code;

@@ -7,13 +7,14 @@
 #include <stdbool.h>
 
 typedef struct gpuc__http gpuc__http;         /* a connection pool with shared settings */
-typedef struct gpuc__http_request gpuc__http_request; /* valid until its done callback has returned */
+/* Valid until its done callback has returned. */
+typedef struct gpuc__http_request gpuc__http_request;
 
 typedef struct gpuc__http_config {
     const char *base_url;     /* "http://lxd" or "https://name-unique-per-cluster:6443" */
     const char *unix_socket;  /* NULL: TCP */
-    /* Gives a connected descriptor for each new connection (an SSH tunnel); -1 on failure. NULL: curl
-     * connects itself. */
+    /* Gives a connected descriptor for each new connection (an SSH tunnel), which is then curl's to
+     * close; -1 on failure. NULL: curl connects itself. */
     int (*connect)(void *data);
     void *connect_data;
     const char *ca_pem, *cert_pem, *key_pem; /* TLS; NULL: system CAs, no client certificate */

@@ -2,9 +2,9 @@
 /* Connections that the caller made, such as an SSH tunnel.
  *
  * curl is told that the socket is connected (CURL_SOCKOPT_ALREADY_CONNECTED), but 7.88 connects it
- * all the same and fails (curl issue 10626, mended in 8.0). There it is given an unconnected datagram
- * socket, whose connect does nothing, and the caller's descriptor takes its number before the
- * first byte: when TLS is set up, before a plain request, or when the socket is to be watched. */
+ * all the same and fails (curl issue 10626, mended in 8.0). There it is given a datagram socket,
+ * whose connect does nothing, and the caller's descriptor takes its number before the first byte:
+ * when TLS is set up, before a plain request, or when the socket is to be watched. */
 #include "transport/http_internal.h"
 
 #include <fcntl.h>

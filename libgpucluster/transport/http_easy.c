@@ -119,7 +119,8 @@ static int set_headers(gpuc__http_request *r, const char *const *headers, gpuc_e
     for (; headers && *headers; headers++) {
         if (strpbrk(*headers, "\r\n") || !strchr(*headers, ':'))
             return gpuc__error_set(err, GPUC_EINVAL, r->http->domain,
-                                   "%s: a request header is not one \"Name: value\" line", r->where);
+                                   "%s: a request header is not one \"Name: value\" line",
+                                   r->where);
         typed = typed || strncasecmp(*headers, "Content-Type:", 13) == 0;
         ok = ok && add_header(r, *headers);
     }
@@ -252,7 +253,8 @@ int gpuc__http_easy_new(gpuc__http_request *r, const gpuc__http_args *args, gpuc
 
     gpuc__buf_init(&r->body, args->response_max ? args->response_max : RESPONSE_MAX_DEFAULT);
     gpuc__buf_init(&r->head, HEAD_BYTES_MAX);
-    r->where = gpuc__asprintf("%s %s%.*s", args->method, r->http->base_url, path_length, args->path);
+    r->where =
+        gpuc__asprintf("%s %s%.*s", args->method, r->http->base_url, path_length, args->path);
     if (!r->where)
         return gpuc__error_nomem(err);
     if (!path_is_clean(args->path))

@@ -28,7 +28,8 @@ typedef struct outcome {
     struct outcome *next;     /* sent from inside chunk */
 } outcome;
 
-static inline void on_done(void *data, int status, const char *body, size_t length, gpuc_error *error)
+static inline void on_done(void *data, int status, const char *body, size_t length,
+                           gpuc_error *error)
 {
     outcome *o = data;
 
@@ -77,7 +78,8 @@ static inline void drop(outcome *o)
     memset(o, 0, sizeof(*o));
 }
 
-static inline void begin_config(void (*serve)(http_server *, int), gpuc__http_config config)
+static inline void begin_config(void (*serve)(http_server *, int),
+                                gpuc__http_config config)
 {
     gpuc_error *err = NULL;
 
