@@ -16,9 +16,9 @@ bed_bundle_binaries() {
     v=$(bed_version kubernetes)
     rel=$dir/dl.k8s.io/release/v$v/bin/linux/amd64
     mkdir -p "$rel"
-    cp "$BED_CACHE/bin/kubernetes" "$rel/kubeadm"
-    chmod 0755 "$rel/kubeadm"
-    for name in kubelet kubectl; do ln "$rel/kubeadm" "$rel/$name"; done
+    for name in kubeadm kubelet kubectl; do
+        install -m 0755 "$BED_CACHE/bin/$name" "$rel/$name"
+    done
     work=$(mktemp -d "$BED_CACHE/work.XXXXXX")
     mkdir -p "$work/bin"
     cp "$BED_CACHE"/bin/containerd "$BED_CACHE"/bin/containerd-shim-runc-v2 \
@@ -41,11 +41,11 @@ bed_bundle_binaries() {
 
 bed_bundle_manifest() { # DIR
     local entries='' archive ref
-    for archive in kubernetes base gpu; do
+    for archive in control-plane node gpu; do
         for ref in $(tar -xOf "$1/images/$archive.tar" ./manifest.json |
             grep -o '"RepoTags":\["[^"]*"' | cut -d'"' -f4); do
             entries+="${entries:+,
-    }{\"ref\": \"$ref\", \"archive\": \"images/$archive.tar\"}"
+    }{\"ref\": \"$ref\", \"archive\": \"images/$archive.tar\", \"for\": \"$archive\"}"
         done
     done
     cat >"$1/manifest.json" <<EOF
@@ -87,8 +87,8 @@ bed_bundle() {
     mkdir -p "$new/images"
     bed_pause
     bed_bundle_binaries "$new"
-    bed_images_kubernetes "$new/images/kubernetes.tar"
-    bed_images_small "$new/images/base.tar"
+    bed_images_control_plane "$new/images/control-plane.tar"
+    bed_images_node "$new/images/node.tar"
     bed_images_gpu "$new/images/gpu.tar"
     bed_bundle_manifest "$new"
     bed_bundle_sums "$new"

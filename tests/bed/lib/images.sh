@@ -25,71 +25,64 @@ bed_iptables_tree() { # DIR
     done
 }
 
-# The control plane: one layer with the one program and its links.
-bed_images_kubernetes() { # FILE
-    local v work name layer base ipt
+# bed_program_layer WORK NAME PATH: a layer with one of the built programs.
+bed_program_layer() {
+    local tree
+    tree=$(mktemp -d "$BED_CACHE/work.tree.XXXXXX")
+    chmod 0755 "$tree"
+    bed_ca_file "$tree"
+    mkdir -p "$tree/tmp"
+    chmod 1777 "$tree/tmp"
+    install -D -m 0755 "$BED_CACHE/bin/$2" "$tree$3"
+    bed_layer "$1" "$tree"
+    rm -rf "$tree"
+}
+
+# The control plane's machine alone: the three components share one layer.
+bed_images_control_plane() { # FILE
+    local v work name layer links
     v=v$(bed_version kubernetes)
     work=$(mktemp -d "$BED_CACHE/work.XXXXXX")
-    mkdir -p "$work/tree/usr/local/bin" "$work/a"
-    cp "$BED_CACHE/bin/kubernetes" "$work/tree/usr/local/bin/kubernetes"
-    for name in kube-apiserver kube-controller-manager kube-scheduler kube-proxy; do
-        ln -s kubernetes "$work/tree/usr/local/bin/$name"
+    mkdir -p "$work/a" "$work/links/usr/local/bin"
+    layer=$(bed_program_layer "$work/a" kube-control-plane /usr/local/bin/kube-control-plane)
+    for name in kube-apiserver kube-controller-manager kube-scheduler; do
+        ln -s kube-control-plane "$work/links/usr/local/bin/$name"
     done
-    layer=$(bed_layer "$work/a" "$work/tree")
-    mkdir -p "$work/base"
-    bed_ca_file "$work/base"
-    mkdir -p "$work/base/tmp" "$work/base/etc"
-    chmod 1777 "$work/base/tmp"
-    base=$(bed_layer "$work/a" "$work/base")
+    links=$(bed_layer "$work/a" "$work/links")
     for name in kube-apiserver kube-controller-manager kube-scheduler; do
         bed_image_add "$work/a" "registry.k8s.io/$name:$v" \
-            "{$BED_RUN_PATH,\"Cmd\":[\"$name\"]}" "$base" "$layer"
+            "{$BED_RUN_PATH,\"Cmd\":[\"$name\"]}" "$layer" "$links"
     done
-    bed_iptables_tree "$work/ipt"
-    ipt=$(bed_layer "$work/a" "$work/ipt")
-    bed_image_add "$work/a" "registry.k8s.io/kube-proxy:$v" "{$BED_RUN_PATH,\"Cmd\":[\"kube-proxy\"]}" "$ipt" "$layer"
-    bed_images_flannel "$work" "$ipt"
+    bed_image_add "$work/a" "registry.k8s.io/etcd:$(bed_version etcd_image)" \
+        "{$BED_RUN_PATH}" "$(bed_program_layer "$work/a" etcd /usr/local/bin/etcd)"
     bed_archive_pack "$work/a" "$1"
     rm -rf "$work"
 }
 
-# flannel shares the layer with iptables, hence the archive.
-bed_images_flannel() { # WORK IPTABLES-LAYER
-    local layer cni
-    mkdir -p "$1/flannel/opt/bin" "$1/cni"
-    cp "$BED_CACHE/bin/flanneld" "$1/flannel/opt/bin/flanneld"
-    layer=$(bed_layer "$1/a" "$1/flannel")
-    bed_image_add "$1/a" "ghcr.io/flannel-io/flannel:v$(bed_version flannel)" \
-        "{$BED_RUN_PATH,\"Entrypoint\":[\"/opt/bin/flanneld\"]}" "$2" "$layer"
-    bed_busybox "$1/cni"
-    cp "$BED_CACHE/bin/flannel-cni" "$1/cni/flannel"
-    cni=$(bed_layer "$1/a" "$1/cni")
-    bed_image_add "$1/a" "ghcr.io/flannel-io/flannel-cni-plugin:$(bed_version flannel_cni_image)" \
-        "{$BED_RUN_PATH}" "$cni"
-}
-
-# etcd, CoreDNS and pause: a program each.
-bed_images_small() { # FILE
-    local work tree
+# Every machine: kube-proxy and flannel over one layer with iptables, the rest
+# small.
+bed_images_node() { # FILE
+    local work ipt
     work=$(mktemp -d "$BED_CACHE/work.XXXXXX")
-    tree=$work/etcd
-    mkdir -p "$work/a" "$tree/usr/local/bin" "$tree/var/lib/etcd"
-    cp "$BED_CACHE/bin/etcd" "$tree/usr/local/bin/etcd"
-    bed_image_add "$work/a" "registry.k8s.io/etcd:$(bed_version etcd_image)" \
-        "{$BED_RUN_PATH}" "$(bed_layer "$work/a" "$tree")"
-    tree=$work/coredns
-    mkdir -p "$tree"
-    bed_ca_file "$tree"
-    cp "$BED_CACHE/bin/coredns" "$tree/coredns"
+    mkdir -p "$work/a" "$work/cni"
+    bed_iptables_tree "$work/ipt"
+    ipt=$(bed_layer "$work/a" "$work/ipt")
+    bed_image_add "$work/a" "registry.k8s.io/kube-proxy:v$(bed_version kubernetes)" \
+        "{$BED_RUN_PATH,\"Cmd\":[\"kube-proxy\"]}" "$ipt" \
+        "$(bed_program_layer "$work/a" kube-proxy /usr/local/bin/kube-proxy)"
+    bed_image_add "$work/a" "ghcr.io/flannel-io/flannel:v$(bed_version flannel)" \
+        "{$BED_RUN_PATH,\"Entrypoint\":[\"/opt/bin/flanneld\"]}" "$ipt" \
+        "$(bed_program_layer "$work/a" flanneld /opt/bin/flanneld)"
+    bed_busybox "$work/cni"
+    bed_image_add "$work/a" "ghcr.io/flannel-io/flannel-cni-plugin:$(bed_version flannel_cni_image)" \
+        "{$BED_RUN_PATH}" "$(bed_layer "$work/a" "$work/cni")" \
+        "$(bed_program_layer "$work/a" flannel-cni /flannel)"
     bed_image_add "$work/a" "registry.k8s.io/coredns/coredns:v$(bed_version coredns)" \
         "{$BED_RUN_PATH,\"Entrypoint\":[\"/coredns\"],\"User\":\"65532:65532\"}" \
-        "$(bed_layer "$work/a" "$tree")"
-    tree=$work/pause
-    mkdir -p "$tree"
-    cp "$BED_CACHE/bin/pause" "$tree/pause"
+        "$(bed_program_layer "$work/a" coredns /coredns)"
     bed_image_add "$work/a" "registry.k8s.io/pause:$(bed_version pause)" \
         "{$BED_RUN_PATH,\"Entrypoint\":[\"/pause\"],\"User\":\"65535:65535\"}" \
-        "$(bed_layer "$work/a" "$tree")"
+        "$(bed_program_layer "$work/a" pause /pause)"
     bed_archive_pack "$work/a" "$1"
     rm -rf "$work"
 }
