@@ -51,9 +51,11 @@ GPUC_API int gpuc_spec_new(gpuc_spec **out, const char *name, gpuc_error **err);
  * Sets one value outside `machines`, by its path in the spec: "provider.kind", "kubernetes.version".
  * @param[in]  spec   not NULL.
  * @param[in]  key    the path, with dots.
- * @param[in]  value  a YAML value: "local", "3", "[a, b]".
+ * @param[in]  value  a YAML value: "3", "[a, b]"; for a key that takes a string its text itself, with
+ *                    or without YAML's quotes. A relative path starts at the current directory.
  * @param[out] err    NULL or where an error goes.
- * @return GPUC_OK, GPUC_EINVAL (unknown key, with the nearest known one; wrong type), GPUC_ENOMEM.
+ * @return GPUC_OK, GPUC_EINVAL (unknown key, with the nearest known one; wrong type), GPUC_ELIMIT,
+ *         GPUC_EIO (no current directory), GPUC_ENOMEM. After an error the spec is as before.
  * @blocking no
  * @threadsafety one thread at a time per spec
  * @since 0.1
@@ -67,7 +69,7 @@ GPUC_API int gpuc_spec_set(gpuc_spec *spec, const char *key, const char *value, 
  * @param[in]  name  a DNS label.
  * @param[in]  role  "control-plane" or "worker".
  * @param[out] err   NULL or where an error goes.
- * @return GPUC_OK, GPUC_EINVAL, GPUC_EEXIST, GPUC_ENOMEM.
+ * @return GPUC_OK, GPUC_EINVAL, GPUC_EEXIST, GPUC_ELIMIT (more than 1000), GPUC_ENOMEM.
  * @blocking no
  * @threadsafety one thread at a time per spec
  * @since 0.1
@@ -79,9 +81,9 @@ GPUC_API int gpuc_spec_add_machine(gpuc_machine_spec **out, gpuc_spec *spec, con
  * Sets one value of a machine, by its path below the machine: "host", "accelerator.count".
  * @param[in]  machine  not NULL.
  * @param[in]  key      the path, with dots.
- * @param[in]  value    a YAML value.
+ * @param[in]  value    as in gpuc_spec_set.
  * @param[out] err      NULL or where an error goes.
- * @return GPUC_OK, GPUC_EINVAL, GPUC_ENOMEM.
+ * @return as gpuc_spec_set.
  * @blocking no
  * @threadsafety one thread at a time per spec
  * @since 0.1
@@ -93,7 +95,8 @@ GPUC_API int gpuc_machine_spec_set(gpuc_machine_spec *machine, const char *key, 
  * Checks the whole: names, roles, counts, what belongs together. gpuc_cluster_open does it too.
  * @param[in]  spec  not NULL.
  * @param[out] err   NULL or where an error goes.
- * @return GPUC_OK, GPUC_EINVAL, GPUC_ENOMEM.
+ * @return GPUC_OK, GPUC_EINVAL, GPUC_ELIMIT (more than 1000 machines), GPUC_EUNSUPPORTED (a provider
+ *         that is not in this version), GPUC_ENOMEM.
  * @blocking no
  * @threadsafety one thread at a time per spec
  * @since 0.1
@@ -103,7 +106,7 @@ GPUC_API int gpuc_spec_validate(const gpuc_spec *spec, gpuc_error **err);
 /** The cluster's name. @param[in] spec not NULL. @return borrowed. @blocking no @threadsafety one thread at a time per spec @since 0.1 */
 GPUC_API const char *gpuc_spec_name(const gpuc_spec *spec);
 
-/** The spec as JSON, defaults not filled in. @param[in] spec not NULL. @return new string (gpuc_free), or NULL without memory. @blocking no @threadsafety one thread at a time per spec @since 0.1 */
+/** The spec as JSON: defaults not filled in, relative paths absolute. @param[in] spec not NULL. @return new string (gpuc_free), or NULL without memory. @blocking no @threadsafety one thread at a time per spec @since 0.1 */
 GPUC_API char *gpuc_spec_to_json(const gpuc_spec *spec);
 
 /** The JSON Schema of specs. @return a static string, borrowed. @blocking no @threadsafety any thread @since 0.1 */
