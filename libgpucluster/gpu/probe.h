@@ -64,7 +64,8 @@ void gpuc__probe_free(gpuc__probe *probe);
 const gpuc__probe_gpu *gpuc__probe_find(const gpuc__probe *probe, const char *bus,
                                         const char *uuid);
 
-/* Always fills: an unknown code gets a general reason. GPUC_ENOMEM, GPUC_EINTERNAL (table broken). */
-int gpuc__cuda_reason_get(gpuc__cuda_reason *out, int code, gpuc_error **err);
+/* By CUresult, or with code 0 by the probe's own name of the error ("MISMATCH"). An unknown one gets a
+ * general reason. GPUC_ENOMEM, GPUC_EINTERNAL (table broken). */
+int gpuc__cuda_reason_get(gpuc__cuda_reason *out, int code, const char *name, gpuc_error **err);
 void gpuc__cuda_reason_clear(gpuc__cuda_reason *reason);
 #endif

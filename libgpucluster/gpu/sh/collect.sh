@@ -6,6 +6,7 @@
 #   ==NONCE end NAME STATUS
 # nvidia-smi comes last: it can hang beyond all signals when a GPU is wedged, and what was printed
 # before is then still read.
+# shellcheck disable=SC2154,SC2317 # the nonce is put before; functions are called by name
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
@@ -80,14 +81,18 @@ smi_errors() {
     printf '%s\n' "${smi_aside%status=*}" | head -c 4096
 }
 
-exec 5>&1
-section facts facts
-section pci pci_scan
-section version driver_version
-section modules modules
-section modinfo module_file
-section nodes nodes
-section smi smi
-section smi_errors smi_errors
-printf '==%s done\n' "$GPUC_NONCE"
+look() {
+    section facts facts
+    section pci pci_scan
+    section version driver_version
+    section modules modules
+    section modinfo module_file
+    section nodes nodes
+    section smi smi
+    section smi_errors smi_errors
+    printf '==%s done\n' "$GPUC_NONCE"
+}
+
+# The script itself comes on stdin: nothing below may read it.
+look 5>&1 </dev/null
 exit 0
