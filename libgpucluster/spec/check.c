@@ -28,7 +28,7 @@ static gpuc__spec_where at(const walk *w, int line, int column)
     return (gpuc__spec_where){w->file, line, column, w->path.text};
 }
 
-/* "FOUND; expected EXPECTED" with a hint behind it. */
+/* "FOUND WHY (did you mean NEAR?); expected EXPECTED". */
 static int wrong_value(walk *w, const json_t *part, const gpuc__spec_node *node, const char *why,
                        const char *near)
 {
@@ -41,9 +41,9 @@ static int wrong_value(walk *w, const json_t *part, const gpuc__spec_node *node,
 
     if (!found || !expected)
         return gpuc__error_nomem(w->err);
-    rc = gpuc__spec_error(w->err, GPUC_EINVAL, &where, "%s%s; expected %s%s%s%s", found, why,
-                          expected, near ? "; did you mean \"" : "", near ? near : "",
-                          near ? "\"?" : "");
+    rc = gpuc__spec_error(w->err, GPUC_EINVAL, &where, "%s%s%s%s%s; expected %s", found, why,
+                          near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "",
+                          expected);
     if (unquoted)
         gpuc__error_remedy(w->err, "Write it in quotes: \"%.40s\".", node->text);
     else

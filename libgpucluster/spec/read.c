@@ -50,8 +50,11 @@ static int syntax_error(reader *r)
                             "syntax: %s%s%s; expected YAML or JSON in UTF-8",
                             p->problem ? p->problem : "not readable", p->context ? " " : "",
                             p->context ? p->context : "");
-    gpuc__error_remedy(r->err, "Correct the text at this place; quote values that hold any of "
-                               ": # { } [ ] , & * ! | > ' \" %% @ `.");
+    if (p->error == YAML_READER_ERROR)
+        gpuc__error_remedy(r->err, "Save the file as UTF-8, without control characters.");
+    else
+        gpuc__error_remedy(r->err, "Correct the text at this place; quote values that hold "
+                                   "any of : # { } [ ] , & * ! | > ' \" %% @ `.");
     return code;
 }
 
@@ -325,6 +328,10 @@ int gpuc__spec_read(gpuc__spec_node **out, const char *text, size_t length,
         rc = gpuc__spec_error(err, GPUC_ELIMIT, &whole, "larger than the limit of 4 MiB");
         gpuc__error_remedy(err, "Use count for equal machines; is this the file you meant?");
         return rc;
+    }
+    if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* byte order mark */
+        text += 3;
+        length -= 3;
     }
     rc = read_text(out, text, length, &whole, err ? &first : NULL);
     if (rc == GPUC_EINVAL && looks_like_json(text, length))

@@ -140,12 +140,12 @@ int gpuc__schema_unknown_key(const json_t *part, const gpuc__spec_where *where, 
 
     if (!known)
         return gpuc__error_nomem(err);
+    rc = gpuc__spec_error(err, GPUC_EINVAL, where, "unknown key%s%s%s; expected one of %s",
+                          near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "",
+                          known);
     if (near)
-        rc = gpuc__spec_error(err, GPUC_EINVAL, where,
-                              "unknown key; expected one that docs/spec.md lists; did you mean "
-                              "\"%s\"?", near);
+        gpuc__error_remedy(err, "Write \"%s\", or remove the key.", near);
     else
-        rc = gpuc__spec_error(err, GPUC_EINVAL, where, "unknown key; expected one of %s", known);
-    gpuc__error_remedy(err, "Remove the key, or write one of: %s.", known);
+        gpuc__error_remedy(err, "Remove the key; docs/spec.md describes the others.");
     return rc;
 }
