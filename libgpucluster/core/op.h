@@ -10,7 +10,9 @@ typedef struct gpuc__op_class {
     void (*free)(void *data);         /* when the last reference goes and it is complete */
 } gpuc__op_class;
 
-/* A running operation holds a reference on itself and on its context until it completes. */
+/* A running operation holds a reference on itself until its completion has been delivered, which is
+ * at the next turn of the loop; every operation holds its context. On failure `data` stays the
+ * caller's. */
 int gpuc__op_new(gpuc_op **out, gpuc_context *context, const gpuc__op_class *op_class, void *data,
                  gpuc_error **err);
 void *gpuc__op_data(const gpuc_op *op);

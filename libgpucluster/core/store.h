@@ -18,7 +18,8 @@ int gpuc__store_open(gpuc__store **out, const char *base, const char *name, bool
 void gpuc__store_close(gpuc__store *store); /* also gives the lock back */
 const char *gpuc__store_dir(const gpuc__store *store);
 
-/* The writer's lock: an flock, so it dies with its holder. GPUC_EBUSY names holder (user, host, pid,
+/* The writer's lock: a lock on an open file (F_OFD_SETLK), so it dies with its holder, holds on
+ * network file systems, and can be asked about without being taken. GPUC_EBUSY names holder (user, host, pid,
  * command) and start time. Needed before any function that writes. */
 int gpuc__store_lock(gpuc__store *store, const char *what, gpuc_error **err);
 void gpuc__store_unlock(gpuc__store *store);
@@ -35,7 +36,7 @@ int gpuc__store_set(gpuc__store *store, const char *machine, const char *key, co
 int gpuc__store_machines(gpuc__store *store, json_t **out, gpuc_error **err);
 int gpuc__store_forget_machine(gpuc__store *store, const char *machine, gpuc_error **err);
 
-/* Secrets: files of 0600 in the folder, written to a temporary name, fsynced, renamed. */
+/* Secrets: files of 0600 below secrets/ in the folder, written to a temporary name, fsynced, renamed. */
 int gpuc__store_get_secret(gpuc__store *store, const char *name, char **out, gpuc_error **err);
 int gpuc__store_set_secret(gpuc__store *store, const char *name, const char *value, gpuc_error **err);
 
@@ -48,8 +49,14 @@ int gpuc__store_intent_open(gpuc__store *store, const char *machine, const char 
 int gpuc__store_intent_end(gpuc__store *store, const char *attempt, int code, const char *detail,
                            gpuc_error **err);
 
+/* As intent_begin inside a batch, committed by batch_end: many attempts, one commit. The caller must
+ * not act before batch_end has returned GPUC_OK. */
+int gpuc__store_intent_add(gpuc__store *store, const char *machine, const char *step,
+                           const char *attempt, gpuc_error **err);
+
 /* What is known of each step: state text ("done", "failed", "running", "waiting", "skipped"),
- * error JSON or NULL, duration of the act. machine "" = a step of the cluster. */
+ * error JSON or NULL, duration of the act (-1: it was not run; what is known is kept). machine "" or
+ * NULL = a step of the cluster, here and in the intents. */
 int gpuc__store_step_set(gpuc__store *store, const char *machine, const char *step, const char *state,
                          const char *error_json, int64_t duration_ms, gpuc_error **err);
 /* New JSON array of {"machine","step","state","error","duration_ms","updated"}. */

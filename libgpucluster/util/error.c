@@ -198,6 +198,20 @@ void gpuc__error_retryable(gpuc_error **err, bool retryable)
         e->retryable = retryable;
 }
 
+void gpuc__error_map_text(gpuc_error *error, char *(*map)(void *data, const char *text), void *data)
+{
+    for (gpuc_error *e = error; e && e != &out_of_memory; e = e->cause) {
+        char **fields[] = {&e->message, &e->machine, &e->step, &e->evidence, &e->remedy};
+
+        for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+            char *text = *fields[i] ? map(data, *fields[i]) : NULL;
+
+            gpuc__free(*fields[i]);
+            *fields[i] = text;
+        }
+    }
+}
+
 int gpuc__error_wrap(gpuc_error **err, int code, int domain, const char *format, ...)
 {
     gpuc_error *outer;
@@ -240,7 +254,7 @@ long gpuc_error_native_code(const gpuc_error *error)
 
 const char *gpuc_error_message(const gpuc_error *error)
 {
-    return error->message;
+    return error->message ? error->message : "[text dropped: out of memory]";
 }
 
 const char *gpuc_error_machine(const gpuc_error *error)
@@ -295,7 +309,7 @@ static json_t *to_json(const gpuc_error *e)
 {
     return json_pack("{s:i, s:s, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "code", e->code,
                      "name", gpuc_error_name(e->code), "domain", e->domain, "native_code",
-                     (json_int_t)e->native_code, "message", text_or_null(e->message), "machine",
+                     (json_int_t)e->native_code, "message", text_or_null(gpuc_error_message(e)), "machine",
                      text_or_null(e->machine), "step", text_or_null(e->step), "evidence",
                      text_or_null(e->evidence), "remedy", text_or_null(e->remedy), "retryable",
                      e->retryable, "cause", e->cause ? to_json(e->cause) : json_null());
