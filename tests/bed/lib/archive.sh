@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # Container images without a registry: docker-archive tars written by hand from
 # directory trees. Layers are shared between the images of one archive.

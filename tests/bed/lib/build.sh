@@ -1,8 +1,9 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # Programs built from Go modules, each kept in the cache under a key of all that
 # decides its contents.
 
-BED_GO_NEEDED=1.26.0
+BED_GO_NEEDED=1.26.6
 
 bed_version_at_least() { # VERSION NEEDED
     [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # The bundle: a directory with upstream's path layout, so that the same tree
 # serves as a bundle and, over HTTP, as a mirror.

@@ -1,4 +1,6 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2034 # other files of lib use these
 # Directories, versions, stages with their seconds, and messages. Sourced first.
 
 BED_CACHE=${GPUC_BED_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gpucluster-bed}
@@ -6,7 +8,7 @@ BED_DIR=${GPUC_BED_DIR:-/var/lib/gpucluster-bed}
 BED_LXD_DIR=$BED_DIR/lxd
 BED_SOCKET=$BED_LXD_DIR/unix.socket
 BED_LOG=$BED_DIR/log
-BED_BRIDGE=gpucbed0
+BED_BRIDGE=${GPUC_BED_BRIDGE:-gpucbed0}
 BED_IMAGE=gpucluster-debian-12
 BED_IMAGE_GPU=gpucluster-debian-12-simgpu
 
@@ -27,7 +29,7 @@ bed_stage() {
     local title=$1 start=$SECONDS log rc=0
     shift
     mkdir -p "$BED_LOG"
-    log=$BED_LOG/$1.log
+    log=$BED_LOG/${title//[^A-Za-z0-9]/-}.log
     # Not in an "||" list: bash would ignore set -e inside it.
     set +e
     ( set -e; "$@" ) >"$log" 2>&1

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # The bed's own LXD daemon: started without systemd in its own directory, so
 # that it lives beside any other LXD on the host and can be purged whole.
@@ -66,12 +67,50 @@ bed_bridge_address() {
     bed_lxc network get "$BED_BRIDGE" ipv4.address | cut -d/ -f1
 }
 
-bed_daemon_stop() {
+# bed_kill_recorded FILE WORD: ends the process whose id the bed wrote to FILE,
+# if that process still is the one whose command line has WORD.
+bed_kill_recorded() {
     local pid
+    pid=$(cat "$BED_DIR/$1" 2>/dev/null) || return 0
+    if grep -qa -- "$2" "/proc/$pid/cmdline" 2>/dev/null; then kill "$pid"; fi
+    rm -f "$BED_DIR/$1"
+}
+
+# Machines are stopped with the daemon and kept.
+bed_daemon_stop() {
     if bed_daemon_answers; then
-        LXD_DIR=$BED_LXD_DIR lxd shutdown --timeout 60 || true
+        LXD_DIR=$BED_LXD_DIR timeout 120 lxd shutdown --timeout 90 || true
     fi
-    pid=$(cat "$BED_DIR/lxd.pid" 2>/dev/null) || return 0
-    [ -d "/proc/$pid" ] && grep -qa "$BED_DIR/lxd.log" "/proc/$pid/cmdline" && kill "$pid"
-    rm -f "$BED_DIR/lxd.pid"
+    bed_kill_recorded lxd.pid "$BED_DIR/lxd.log"
+}
+
+bed_down() {
+    bed_mirror_stop
+    bed_daemon_stop
+    bed_kill_recorded lxcfs.pid lxcfs
+    bed_say "the daemon and its machines are stopped; bed up starts the daemon again"
+}
+
+# Nothing is left but the cache; with --cache that goes too.
+bed_purge() {
+    local name
+    bed_daemon_answers || bed_daemon_start || true
+    bed_mirror_stop
+    if bed_daemon_answers; then
+        for name in $(bed_lxc list -f csv -c n); do bed_lxc delete -f "$name"; done
+        for name in $(bed_lxc image list -f csv -c f); do bed_lxc image delete "$name"; done
+        bed_lxc profile device remove default eth0 || true
+        bed_lxc profile device remove default root || true
+        bed_lxc network delete "$BED_BRIDGE" || true
+        bed_lxc storage delete default || true
+    fi
+    bed_down
+    case $BED_DIR in
+        /*/*) umount "$BED_LXD_DIR/devlxd" "$BED_LXD_DIR/shmounts" 2>/dev/null || true
+              rm -rf --one-file-system "$BED_DIR" ;;
+    esac
+    case ${1:-} in
+        '') bed_say "purged; the cache stays in $BED_CACHE" ;;
+        --cache) rm -rf --one-file-system "$BED_CACHE"; bed_say "purged, the cache too" ;;
+    esac
 }

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # The machine images: a Debian 12 with systemd and sshd, and the same with the
 # SIMULATED GPU. Each is made once per content of the files it is made from.

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # The container images of the bundle, under the names upstream's manifests use.
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # `bed env`, and machines made by hand for the tests of `kind: ssh`.
 
@@ -12,6 +13,7 @@ export GPUC_BED_IMAGE_GPU=$BED_IMAGE_GPU
 export GPUC_BED_K8S_VERSION=$v
 export GPUC_BED_KUBECTL=$BED_CACHE/bundle/dl.k8s.io/release/v$v/bin/linux/amd64/kubectl
 export GPUC_BED_LXD_DIR=$BED_LXD_DIR
+export GPUC_BED_MIRROR_PORT=$BED_MIRROR_PORT
 EOF
     [ ! -x "$BED_CACHE/bin/helm" ] || echo "export GPUC_BED_HELM=$BED_CACHE/bin/helm"
     [ ! -x "$BED_CACHE/bin/tofu" ] || echo "export GPUC_BED_TOFU=$BED_CACHE/bin/tofu"

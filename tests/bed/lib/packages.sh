@@ -1,8 +1,9 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # Debian packages the bed itself needs on the host.
 
-BED_PACKAGES="lxd lxd-client lxcfs dnsmasq-base uidmap squashfs-tools debootstrap
-    nftables iptables busybox-static openssh-client curl gcc libc6-dev python3-minimal
+BED_PACKAGES="python3 lxd lxd-client lxcfs dnsmasq-base uidmap squashfs-tools debootstrap
+    nftables iptables busybox-static openssh-client curl gcc libc6-dev
     ca-certificates iproute2 binutils libseccomp-dev pkg-config"
 
 bed_packages() {

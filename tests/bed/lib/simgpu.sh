@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # The machine image with the SIMULATED GPU: the plain one and the stand-ins.
 
