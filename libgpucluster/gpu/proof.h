@@ -18,6 +18,7 @@ typedef struct gpuc__check {
     char *threshold; /* what would have passed */
     char *remedy;    /* NULL when it passed */
     char *evidence;  /* at most 1 KiB of what was read; NULL */
+    bool idle;       /* skipped because it does not apply to this GPU or driver: no say in a verdict */
 } gpuc__check;
 
 typedef struct gpuc__proof_gpu {
@@ -44,6 +45,8 @@ typedef struct gpuc__machine_proof {
 int gpuc__proof_evaluate(gpuc__machine_proof **out, const char *machine, int expected_gpus,
                          const gpuc__collect *collect, const gpuc__probe *probe,
                          const char *probe_reason, gpuc_error **err);
+/* A proof without checks. NULL: *err says why. */
+gpuc__machine_proof *gpuc__proof_new(const char *machine, gpuc_error **err);
 /* Adds a check, or replaces the one of that id and gpu. threshold and, unless it passed, remedy come
  * from the table when NULL. GPUC_EINVAL for an id not in the table. */
 int gpuc__proof_set(gpuc__machine_proof *proof, const char *id, const char *gpu, int status,
@@ -51,7 +54,9 @@ int gpuc__proof_set(gpuc__machine_proof *proof, const char *id, const char *gpu,
                     const char *evidence, gpuc_error **err);
 const gpuc__check *gpuc__proof_find(const gpuc__machine_proof *proof, const char *id,
                                     const char *gpu);
-/* The worst check. */
+/* Marks a skipped check as one that does not apply. */
+void gpuc__proof_set_idle(gpuc__machine_proof *proof, const char *id, const char *gpu);
+/* The worst check; one that does not apply has no say. */
 int gpuc__proof_verdict(const gpuc__machine_proof *proof);
 
 /* Which of the GPUs the probe must leave alone: bus ids of GPUs with running processes, and of those
@@ -65,12 +70,14 @@ typedef enum gpuc__label_wish {
     GPUC__LABEL_KEEP = 0,
     GPUC__LABEL_SET = 1
 } gpuc__label_wish;
-/* gpu=true asks the checks before the compute probe; cuda=true all of them. k8s.pod does not count:
- * pass false for a wish before the pod has run. */
+/* gpu=true asks the checks before the compute probe; cuda=true all of them, k8s.pod only with
+ * with_pod (false: a wish before the pod has run). */
 void gpuc__proof_labels(const gpuc__machine_proof *proof, bool with_pod, gpuc__label_wish *gpu,
                         gpuc__label_wish *cuda);
 
 json_t *gpuc__proof_to_json(const gpuc__machine_proof *proof); /* NULL without memory */
+/* A bounded copy of what a machine printed, fit for JSON and a terminal. NULL without memory. */
+char *gpuc__proof_text(const char *text, size_t max);
 void gpuc__proof_free(gpuc__machine_proof *proof);
 const char *gpuc__check_status_name(int status); /* "pass" … */
 #endif

@@ -4,8 +4,8 @@
 #   ==NONCE begin NAME
 #   ...
 #   ==NONCE end NAME STATUS
-# nvidia-smi comes last: it can hang beyond all signals when a GPU is wedged, and what was printed
-# before is then still read.
+# nvidia-smi comes late: it can hang beyond all signals when a GPU is wedged, and what was printed
+# before is then still read. Only the device nodes come after it, because it makes them.
 # shellcheck disable=SC2154,SC2317 # the nonce is put before; functions are called by name
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -87,9 +87,9 @@ look() {
     section version driver_version
     section modules modules
     section modinfo module_file
-    section nodes nodes
     section smi smi
     section smi_errors smi_errors
+    section nodes nodes
     printf '==%s done\n' "$GPUC_NONCE"
 }
 
