@@ -31,13 +31,14 @@ bed_go() {
     local old dir mod
     old=$(command -v go || true)
     if [ -z "$old" ]; then
-        DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends golang-go
+        bed_apt_install golang-go
         old=/usr/bin/go
     fi
     mod=golang.org/toolchain@v0.0.1-go$(bed_version go).linux-amd64
     dir=$(cd /tmp && GOFLAGS='' GO111MODULE=on "$old" mod download -json "$mod" |
         sed -n 's/^\t"Dir": "\(.*\)",\?$/\1/p')
     [ -d "$dir" ] || { echo "no toolchain from $mod" >&2; return 1; }
+    mkdir -p "$BED_CACHE"
     rm -rf "$BED_CACHE/go"
     cp -r "$dir" "$BED_CACHE/go"
     chmod -R u+w "$BED_CACHE/go"

@@ -6,6 +6,15 @@ BED_PACKAGES="python3 lxd lxd-client lxcfs dnsmasq-base uidmap squashfs-tools de
     nftables iptables busybox-static openssh-client curl gcc libc6-dev
     ca-certificates iproute2 binutils libseccomp-dev pkg-config"
 
+# bed_apt_install PACKAGE…: with the lists there are, or else with new ones.
+bed_apt_install() {
+    export DEBIAN_FRONTEND=noninteractive
+    if ! apt-get install -y --no-install-recommends "$@"; then
+        apt-get update
+        apt-get install -y --no-install-recommends "$@"
+    fi
+}
+
 bed_packages() {
     local p missing=()
     for p in $BED_PACKAGES; do
@@ -13,8 +22,5 @@ bed_packages() {
     done
     [ "${#missing[@]}" -eq 0 ] && return 0
     printf 'installing: %s\n' "${missing[*]}"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get install -y --no-install-recommends "${missing[@]}" && return 0
-    apt-get update
-    apt-get install -y --no-install-recommends "${missing[@]}"
+    bed_apt_install "${missing[@]}"
 }
