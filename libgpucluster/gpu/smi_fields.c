@@ -108,7 +108,7 @@ static const struct {
     double factor;
 } units[] = {
     {GPUC__SMI_KIND_COUNT, "", 1},      {GPUC__SMI_KIND_MIB, "MiB", 1},
-    {GPUC__SMI_KIND_MIB, "MB", 1}, /* nvidia-smi before 340 wrote MB and meant MiB */
+    {GPUC__SMI_KIND_MIB, "MB", 1}, /* before 340: MB or Mb, meaning MiB */
     {GPUC__SMI_KIND_MIB, "GiB", 1024},  {GPUC__SMI_KIND_MIB, "KiB", 1.0 / 1024},
     {GPUC__SMI_KIND_CELSIUS, "C", 1},
 };
@@ -169,19 +169,20 @@ static void copy_trimmed(char *out, size_t size, const char *text)
 
 static bool read_number(double *out, gpuc__smi_kind kind, const char *text)
 {
-    char *unit;
+    const char *unit = text + strspn(text, "-.0123456789");
+    char *end;
     double number;
 
-    if (!isdigit((unsigned char)*text) && *text != '-')
-        return false; /* strtod would take "inf", "nan" and leading space too */
+    if (unit == text)
+        return false;
     errno = 0;
-    number = strtod(text, &unit);
-    if (unit == text || errno || number > 1e15 || number < -1e15)
+    number = strtod(text, &end); /* alone it would take "inf", "0x10" and "1e400" as well */
+    if (end != unit || errno || number > 1e15 || number < -1e15)
         return false;
     while (*unit == ' ')
         unit++;
     for (size_t i = 0; i < COUNT(units); i++) {
-        if (units[i].kind == kind && strcmp(units[i].unit, unit) == 0) {
+        if (units[i].kind == kind && strcasecmp(units[i].unit, unit) == 0) {
             *out = number * units[i].factor;
             return true;
         }

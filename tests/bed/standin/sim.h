@@ -4,7 +4,9 @@
 #ifndef GPUC_BED_SIM_H
 #define GPUC_BED_SIM_H
 
+#ifndef SIM_DIR /* tests give a directory of their own */
 #define SIM_DIR "/etc/gpucluster/simulated-gpu"
+#endif
 #define SIM_MAX_GPUS 16
 
 enum sim_fault {
