@@ -60,6 +60,14 @@ bed_network() {
     bed_lxc profile show default | grep -q "network: $BED_BRIDGE" ||
         bed_lxc profile device add default eth0 nic "network=$BED_BRIDGE" name=eth0
     sysctl -q -w net.ipv4.ip_forward=1 || true
+    bed_raise fs.inotify.max_user_instances 2048
+    bed_raise fs.inotify.max_user_watches 524288
+}
+
+# bed_raise NAME VALUE: the machines' root is the host's, so that all systemds,
+# kubelets and containerds share one user's limits.
+bed_raise() {
+    [ "$(sysctl -n "$1")" -ge "$2" ] || sysctl -q -w "$1=$2" || true
 }
 
 # The bridge's address on the host, where the mirror listens.
