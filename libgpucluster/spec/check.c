@@ -46,9 +46,6 @@ static int wrong_value(walk *w, const json_t *part, const gpuc__spec_node *node,
                           expected);
     if (unquoted)
         gpuc__error_remedy(w->err, "Write it in quotes: \"%.40s\".", node->text);
-    else
-        gpuc__error_remedy(w->err, "Correct the value; docs/spec.md gives the type and meaning of "
-                                   "every key.");
     return rc;
 }
 

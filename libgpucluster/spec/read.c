@@ -274,8 +274,10 @@ static int read_document(reader *r, gpuc__spec_node **out)
     if (rc)
         return rc;
     if (event.type == YAML_NO_EVENT)
-        return refuse(r, GPUC_EINVAL, &event, "nothing here; expected a spec",
-                      "docs/spec.md shows a spec to begin with.");
+        return refuse(r, GPUC_EINVAL, &event,
+                      r->where.path ? "nothing here; expected a value"
+                                    : "nothing here; expected a spec",
+                      "docs/spec.md shows a spec to begin with, and the values of every key.");
     rc = read_node(r, &event, 1, &root);
     yaml_event_delete(&event);
     if (!rc)

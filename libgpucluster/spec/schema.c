@@ -140,9 +140,9 @@ int gpuc__schema_unknown_key(const json_t *part, const gpuc__spec_where *where, 
 
     if (!known)
         return gpuc__error_nomem(err);
-    rc = gpuc__spec_error(err, GPUC_EINVAL, where, "unknown key%s%s%s; expected one of %s",
+    rc = gpuc__spec_error(err, GPUC_EINVAL, where, "unknown key%s%s%s; expected %s%s",
                           near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "",
-                          known);
+                          *known ? "one of " : "", *known ? known : "no key below a plain value");
     if (near)
         gpuc__error_remedy(err, "Write \"%s\", or remove the key.", near);
     else

@@ -26,6 +26,8 @@ int gpuc__spec_error(gpuc_error **err, int code, const gpuc__spec_where *where, 
         code = gpuc__error_nomem(err);
     else
         gpuc__error_set(err, code, GPUC_DOMAIN_SPEC, "%s", gpuc__buf_text(&text));
+    gpuc__error_remedy(err, "Correct the value; docs/spec.md gives the type and meaning of every "
+                            "key.");
     gpuc__buf_clear(&text);
     return code;
 }

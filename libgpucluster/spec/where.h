@@ -10,6 +10,7 @@ typedef struct gpuc__spec_where {
     const char *path; /* "machines[0].host"; NULL or empty: the whole spec */
 } gpuc__spec_where;
 
+/* With a remedy that fits a wrong value; callers replace it by a better one. */
 int gpuc__spec_error(gpuc_error **err, int code, const gpuc__spec_where *where, const char *format,
                      ...) __attribute__((format(printf, 4, 5)));
 #endif
