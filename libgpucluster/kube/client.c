@@ -112,6 +112,8 @@ char *gpuc__kube_path(const char *format, ...)
                 out.failed = true;
             gpuc__free(escaped);
             format++;
+        } else if (format[0] == '%' && format[1] == '%') {
+            gpuc__buf_putc(&out, *++format);
         } else {
             gpuc__buf_putc(&out, *format);
         }

@@ -76,6 +76,6 @@ gpuc__kube_call *gpuc__kube_apply(gpuc__kube *kube, const json_t *objects, int d
 int gpuc__kube_object_path(char **out, const json_t *object, gpuc_error **err);
 
 /* printf with %s of segments percent-encoded: gpuc__kube_path("/api/v1/nodes/%s", name, NULL). Only
- * %s; the arguments end with NULL. New string; NULL without memory. */
+ * %s and %%; the arguments end with NULL. New string; NULL without memory. */
 char *gpuc__kube_path(const char *format, ...) __attribute__((sentinel));
 #endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Single nodes: read, label, taint, cordon, delete. */
+#include "kube/node.h"
+
+#include <string.h>
+
+#include "kube/call.h"
+#include "kube/status.h"
+#include "util/alloc.h"
+#include "util/error.h"
+
+#define MERGE_PATCH "application/merge-patch+json"
+#define TAINT_TRIES 5
+
+/* A plain decimal count of a quantity; kubelet writes GPUs without a suffix. */
+static long read_count(const char *text)
+{
+    long n = 0;
+
+    for (; text && *text >= '0' && *text <= '9' && n < 1000000; text++)
+        n = n * 10 + (*text - '0');
+    return n;
+}
+
+void gpuc__node_read(gpuc__node_state *out, const json_t *node)
+{
+    const char *version = gpuc__json_text(node, "status", "nodeInfo", "kubeletVersion", NULL);
+    const json_t *c;
+    size_t i;
+
+    *out = (gpuc__node_state){.reason = "NodeStatusUnknown",
+                              .message = "the kubelet has not reported yet",
+                              .kubelet = version ? version : ""};
+    out->unschedulable = json_is_true(gpuc__json_at(node, "spec", "unschedulable", NULL));
+    out->gpus = read_count(gpuc__json_text(node, "status", "allocatable", "nvidia.com/gpu", NULL));
+    json_array_foreach(gpuc__json_at(node, "status", "conditions", NULL), i, c)
+    {
+        const char *type = gpuc__json_text(c, "type", NULL);
+        const char *status = gpuc__json_text(c, "status", NULL);
+
+        if (!type || strcmp(type, "Ready") != 0)
+            continue;
+        out->ready = status && strcmp(status, "True") == 0;
+        out->reason = gpuc__json_text(c, "reason", NULL);
+        out->message = gpuc__json_text(c, "message", NULL);
+        if (!out->reason)
+            out->reason = "";
+        if (!out->message)
+            out->message = "";
+    }
+}
+
+/* One request about the node; body is stolen. */
+static gpuc__kube_call *request(gpuc__kube *kube, const char *method, const char *name,
+                                json_t *body, int deadline_ms, gpuc__kube_done_fn done, void *data)
+{
+    char *path = gpuc__kube_path("/api/v1/nodes/%s", name, NULL);
+    gpuc__kube_call *call = NULL;
+
+    if (path)
+        call = gpuc__kube_send(kube, &(gpuc__kube_args){.method = method,
+                                                        .path = path,
+                                                        .body = body,
+                                                        .content_type = MERGE_PATCH,
+                                                        .deadline_ms = deadline_ms,
+                                                        .done = done,
+                                                        .data = data});
+    gpuc__free(path);
+    json_decref(body);
+    return call;
+}
+
+gpuc__kube_call *gpuc__node_get(gpuc__kube *kube, const char *name, gpuc__kube_done_fn done,
+                                void *data)
+{
+    return request(kube, "GET", name, NULL, 0, done, data);
+}
+
+gpuc__kube_call *gpuc__node_label(gpuc__kube *kube, const char *name, const json_t *labels,
+                                  gpuc__kube_done_fn done, void *data)
+{
+    json_t *body = json_pack("{s:{s:O}}", "metadata", "labels", labels);
+
+    return body ? request(kube, "PATCH", name, body, 0, done, data) : NULL;
+}
+
+gpuc__kube_call *gpuc__node_cordon(gpuc__kube *kube, const char *name, bool on,
+                                   gpuc__kube_done_fn done, void *data)
+{
+    json_t *body = json_pack("{s:{s:o}}", "spec", "unschedulable", on ? json_true() : json_null());
+
+    return body ? request(kube, "PATCH", name, body, 0, done, data) : NULL;
+}
+
+/* ---- taints: read, change the list, write it under the version that was read ---- */
+
+typedef struct taint_state {
+    char *name, *key, *value, *effect;
+    int tries;
+} taint_state;
+
+static void taint_clear(void *state)
+{
+    taint_state *s = state;
+
+    gpuc__free(s->name);
+    gpuc__free(s->key);
+    gpuc__free(s->value);
+    gpuc__free(s->effect);
+}
+
+static void taint_begin(gpuc__kube_call *call);
+
+static void on_taint_written(void *data, json_t *result, gpuc_error *error)
+{
+    gpuc__kube_call *call = data;
+    taint_state *s = call->state;
+
+    if (error && gpuc_error_native_code(error) == 409 && !call->cancelled &&
+        ++s->tries < TAINT_TRIES) {
+        gpuc_error_unref(error);
+        call->child = NULL;
+        taint_begin(call);
+        return;
+    }
+    if (!gpuc__call_ended(call, error))
+        gpuc__call_finish(call, json_incref(result), NULL);
+}
+
+/* The node's taints without ours, plus ours if it is to be there; NULL when nothing changes. */
+static json_t *changed_taints(const taint_state *s, const json_t *node)
+{
+    json_t *taint, *list = json_array();
+    bool changed = s->value != NULL;
+    size_t i;
+
+    json_array_foreach(gpuc__json_at(node, "spec", "taints", NULL), i, taint)
+    {
+        const char *key = gpuc__json_text(taint, "key", NULL);
+        const char *value = gpuc__json_text(taint, "value", NULL);
+        const char *effect = gpuc__json_text(taint, "effect", NULL);
+
+        if (!key || !effect || strcmp(key, s->key) != 0 || strcmp(effect, s->effect) != 0)
+            json_array_append(list, taint);
+        else if (s->value && value && strcmp(value, s->value) == 0)
+            changed = false;
+        else
+            changed = true;
+    }
+    if (s->value)
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "key", s->key, "value", s->value,
+                                              "effect", s->effect));
+    if (!changed) {
+        json_decref(list);
+        return NULL;
+    }
+    return list;
+}
+
+static void on_taint_node(void *data, json_t *node, gpuc_error *error)
+{
+    gpuc__kube_call *call = data;
+    taint_state *s = call->state;
+    const char *version = gpuc__json_text(node, "metadata", "resourceVersion", NULL);
+    json_t *list;
+
+    if (gpuc__call_ended(call, error))
+        return;
+    list = changed_taints(s, node);
+    if (!list) {
+        gpuc__call_finish(call, NULL, NULL);
+        return;
+    }
+    gpuc__call_wait(call, request(call->kube, "PATCH", s->name,
+                                  json_pack("{s:{s:s}, s:{s:o}}", "metadata", "resourceVersion",
+                                            version ? version : "", "spec", "taints", list),
+                                  gpuc__call_remaining(call) + 1, on_taint_written, call));
+}
+
+static void taint_begin(gpuc__kube_call *call)
+{
+    taint_state *s = call->state;
+
+    gpuc__call_wait(call, gpuc__node_get(call->kube, s->name, on_taint_node, call));
+}
+
+gpuc__kube_call *gpuc__node_taint(gpuc__kube *kube, const char *name, const char *key,
+                                  const char *value, const char *effect, gpuc__kube_done_fn done,
+                                  void *data)
+{
+    gpuc__kube_call *call =
+        gpuc__call_new(kube, 0, sizeof(taint_state), taint_clear, done, data);
+    taint_state *s = call ? call->state : NULL;
+
+    if (!call)
+        return NULL;
+    s->name = gpuc__strdup(name);
+    s->key = gpuc__strdup(key);
+    s->value = gpuc__strdup(value);
+    s->effect = gpuc__strdup(effect);
+    if (!s->name || !s->key || (value && !s->value) || !s->effect) {
+        gpuc__call_drop(call);
+        return NULL;
+    }
+    gpuc__call_after(call, 0, taint_begin);
+    return call;
+}
+
+/* ---- delete: not there is what was wanted ---- */
+
+typedef struct delete_state {
+    char *name;
+} delete_state;
+
+static void delete_clear(void *state)
+{
+    gpuc__free(((delete_state *)state)->name);
+}
+
+static void on_deleted(void *data, json_t *result, gpuc_error *error)
+{
+    gpuc__kube_call *call = data;
+
+    if (error && gpuc_error_code(error) == GPUC_ENOTFOUND)
+        error = gpuc_error_unref(error);
+    if (!gpuc__call_ended(call, error))
+        gpuc__call_finish(call, NULL, NULL);
+}
+
+static void delete_begin(gpuc__kube_call *call)
+{
+    delete_state *s = call->state;
+
+    gpuc__call_wait(call, request(call->kube, "DELETE", s->name, NULL, gpuc__call_remaining(call),
+                                  on_deleted, call));
+}
+
+gpuc__kube_call *gpuc__node_delete(gpuc__kube *kube, const char *name, gpuc__kube_done_fn done,
+                                   void *data)
+{
+    gpuc__kube_call *call =
+        gpuc__call_new(kube, 0, sizeof(delete_state), delete_clear, done, data);
+    delete_state *s = call ? call->state : NULL;
+
+    if (!call)
+        return NULL;
+    s->name = gpuc__strdup(name);
+    if (!s->name) {
+        gpuc__call_drop(call);
+        return NULL;
+    }
+    gpuc__call_after(call, 0, delete_begin);
+    return call;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One reason a person understands, out of what the API server shows of a job, pod and events. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kube/reason.h"
+
+typedef struct sample {
+    const char *job, *pod, *events;
+    const char *phase, *reason; /* reason NULL: nothing is wrong */
+    const char *text, *more;    /* what the sentence holds */
+    int exit_code, grace_s;
+    bool started, ended;
+} sample;
+
+#define WAITING(r, m)                                                                              \
+    "{'status':{'phase':'Pending','containerStatuses':[{'state':{'waiting':{'reason':'" r          \
+    "','message':'" m "'}}}]}}"
+#define TERMINATED(phase, r, code, m)                                                              \
+    "{'status':{'phase':'" phase "','containerStatuses':[{'state':{'terminated':{'reason':'" r     \
+    "','exitCode':" #code ",'message':'" m "'}}}]}}"
+#define EVENT(r, m, t)                                                                             \
+    "{'type':'Warning','reason':'" r "','message':'" m "','lastTimestamp':'" t "'}"
+#define JOB(type, r, m)                                                                            \
+    "{'status':{'conditions':[{'type':'" type "','status':'True','reason':'" r "','message':'" m   \
+    "'}]}}"
+
+static const sample samples[] = {
+    {NULL, TERMINATED("Succeeded", "Completed", 0, ""), NULL, "Succeeded", NULL, NULL, NULL, 0, -1,
+     true, true},
+    {NULL, "{'status':{'phase':'Running','containerStatuses':[{'state':{'running':{}}}]}}", NULL,
+     "Running", NULL, NULL, NULL, -1, -1, true, false},
+    {NULL, WAITING("ContainerCreating", ""), NULL, "Pending", NULL, NULL, NULL, -1, -1, false, false},
+    {NULL, NULL, NULL, "Pending", NULL, NULL, NULL, -1, -1, false, false},
+    {NULL, TERMINATED("Failed", "Error", 9, ""), NULL, "Failed", "Error", "ended with an error",
+     "exit code 9", 9, -1, true, true},
+    {NULL, TERMINATED("Failed", "OOMKilled", 137, ""), NULL, "Failed", "OOMKilled", "memory",
+     "exit code 137", 137, -1, true, true},
+    {NULL,
+     TERMINATED("Failed", "StartError", 128,
+                "failed to create containerd task: unsatisfied condition: cuda>=12.4"),
+     NULL, "Failed", "StartError", "newer CUDA driver", "cuda>=12.4", 128, -1, true, true},
+    {NULL, WAITING("ImagePullBackOff", "Back-off pulling image \\\"x\\\""),
+     "[" EVENT("Failed", "Failed to pull image \\\"x\\\": not found", "2026-01-01T00:00:02Z") ","
+     EVENT("Failed", "older", "2026-01-01T00:00:01Z") "]",
+     "Pending", "ImagePullBackOff", "cannot be pulled", "Failed to pull image \"x\": not found", -1,
+     90, false, false},
+    {NULL, WAITING("ErrImagePull", "rpc error: no such host"), "[]", "Pending", "ErrImagePull",
+     "cannot be pulled", "no such host", -1, 90, false, false},
+    {NULL, WAITING("InvalidImageName", "couldn't parse"), NULL, "Pending", "InvalidImageName",
+     "not valid", "couldn't parse", -1, 0, false, false},
+    {NULL,
+     "{'status':{'phase':'Pending','conditions':[{'type':'PodScheduled','status':'False','reason':"
+     "'Unschedulable','message':'0/3 nodes are available: 1 Insufficient nvidia.com/gpu.'}]}}",
+     NULL, "Pending", "Unschedulable", "no free GPU", "0/3 nodes are available", -1, -1, false,
+     false},
+    {NULL, WAITING("ContainerCreating", ""),
+     "[" EVENT("FailedCreatePodSandBox",
+               "rpc error: no runtime for \\\"nvidia\\\" is configured", "2026-01-01T00:00:02Z") "]",
+     "Pending", "FailedCreatePodSandBox", "knows no runtime", "is configured", -1, 45, false, false},
+    {NULL, "{'status':{'phase':'Failed','reason':'OutOfnvidia.com/gpu','message':'Node didn't have "
+           "enough resource: nvidia.com/gpu'}}",
+     NULL, "Failed", "OutOfnvidia.com/gpu", "no free GPU left", "enough resource", -1, -1, false,
+     true},
+    {NULL,
+     "{'status':{'phase':'Failed','reason':'Evicted','message':'low on memory','containerStatuses':"
+     "[{'state':{'terminated':{'reason':'Error','exitCode':137}}}]}}",
+     NULL, "Failed", "Evicted", "evicted the pod", "low on memory", 137, -1, true, true},
+    /* a deadline, not the 143 of the killed container */
+    {JOB("FailureTarget", "DeadlineExceeded", "Job was active longer than specified deadline"),
+     TERMINATED("Failed", "Error", 143, ""), NULL, "Failed", "DeadlineExceeded",
+     "longer than its deadline", "Job was active", 143, -1, true, true},
+    {JOB("Failed", "DeadlineExceeded", "too long"), NULL, NULL, "Failed", "DeadlineExceeded",
+     "longer than its deadline", "too long", -1, -1, false, true},
+    {JOB("Complete", "", ""), NULL, NULL, "Succeeded", NULL, NULL, NULL, -1, -1, false, true},
+    {"{}", NULL,
+     "[" EVENT("FailedCreate",
+               "Error creating: pods \\\"x\\\" is forbidden: pod rejected: RuntimeClass "
+               "\\\"nvidia\\\" not found", "2026-01-01T00:00:02Z") "]",
+     "Pending", "FailedCreate", "RuntimeClass does not exist", "not found", -1, 20, false, false},
+    {NULL, WAITING("SomethingNew", "of a later version"), NULL, "Pending", "SomethingNew",
+     "does not run", "of a later version", -1, -1, false, false},
+};
+
+/* The samples are written with ' for "; an apostrophe stays one inside a word. */
+static json_t *read_json(const char *text)
+{
+    char copy[2048];
+    json_error_t error;
+    json_t *json;
+
+    if (!text)
+        return NULL;
+    snprintf(copy, sizeof(copy), "%s", text);
+    for (char *p = copy; *p; p++) {
+        if (*p == '\'' && !(p[1] == 't' && p[2] == ' '))
+            *p = '"';
+    }
+    json = json_loads(copy, 0, &error);
+    if (!json)
+        fail_msg("%s in %s", error.text, copy);
+    return json;
+}
+
+static void check(const sample *s, size_t index)
+{
+    json_t *job = read_json(s->job), *pod = read_json(s->pod), *events = read_json(s->events);
+    gpuc__reason r;
+
+    assert_int_equal(gpuc__reason_reduce(&r, job, pod, events, NULL), GPUC_OK);
+    assert_string_equal(r.phase, s->phase);
+    if ((s->reason == NULL) != (r.reason == NULL))
+        fail_msg("sample %zu: reason %s", index, r.reason ? r.reason : "none");
+    if (s->reason) {
+        assert_string_equal(r.reason, s->reason);
+        if (!strstr(r.text, s->text) || !strstr(r.text, s->more))
+            fail_msg("sample %zu: \"%s\"", index, r.text);
+    } else {
+        assert_null(r.text);
+    }
+    assert_int_equal(r.exit_code, s->exit_code);
+    assert_int_equal(r.grace_s, s->grace_s);
+    assert_int_equal(r.started, s->started);
+    assert_int_equal(r.ended, s->ended);
+    gpuc__reason_clear(&r);
+    json_decref(job);
+    json_decref(pod);
+    json_decref(events);
+}
+
+static void test_reason__samples(void **state)
+{
+    for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++)
+        check(&samples[i], i);
+}
+
+static void test_reason__bears_any_shape(void **state)
+{
+    static const char *const odd[] = {"[]", "{'status':[]}", "{'status':{'containerStatuses':{}}}",
+                                      "{'status':{'phase':'Failed','containerStatuses':[1]}}",
+                                      "{'status':{'phase':7}}"};
+
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        json_t *json = read_json(odd[i]);
+        gpuc__reason r;
+
+        assert_int_equal(gpuc__reason_reduce(&r, json, json, json, NULL), GPUC_OK);
+        assert_non_null(r.phase);
+        gpuc__reason_clear(&r);
+        json_decref(json);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reason__samples),
+        cmocka_unit_test(test_reason__bears_any_shape),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
