@@ -533,8 +533,6 @@ static void ssh_free(gpuc__ssh *ssh)
     gpuc__free(ssh->accepted_key);
     gpuc__buf_clear(&ssh->tried);
     gpuc__buf_clear(&ssh->agent_signature);
-    gpuc__ssh_unref(ssh->jump);
-    gpuc_context_unref(ssh->context);
     gpuc__free(ssh);
 }
 
@@ -560,6 +558,8 @@ int gpuc__ssh_new(gpuc__ssh **out, gpuc_context *context, const gpuc__ssh_config
     gpuc__buf_init(&ssh->tried, 16 * 1024);
     gpuc__buf_init(&ssh->agent_signature, 64 * 1024);
     if (!copy_config(ssh, config)) {
+        gpuc__ssh_unref(ssh->jump);
+        gpuc_context_unref(context);
         ssh_free(ssh);
         return gpuc__error_nomem(err);
     }
@@ -577,6 +577,8 @@ gpuc__ssh *gpuc__ssh_ref(gpuc__ssh *ssh)
 
 void gpuc__ssh_unref(gpuc__ssh *ssh)
 {
+    gpuc_context *context;
+
     if (!ssh || --ssh->refs > 0)
         return;
     /* operations that are not finished hold a reference: what is left only needs cleaning up */
@@ -586,7 +588,10 @@ void gpuc__ssh_unref(gpuc__ssh *ssh)
     link_let_go(ssh, ssh->state == GPUC__SSH_READY);
     while (ssh->first)
         op_unlink(ssh->first);
+    gpuc__ssh_unref(ssh->jump);
+    context = ssh->context;
     uv_close((uv_handle_t *)&ssh->timer, timer_closed);
+    gpuc_context_unref(context); /* the last one frees the connection with the loop */
 }
 
 void gpuc__ssh_close(gpuc__ssh *ssh)

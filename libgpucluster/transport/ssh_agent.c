@@ -16,7 +16,6 @@ struct gpuc__agent {
     uv_pipe_t pipe;
     uv_connect_t connect;
     uv_write_t write;
-    gpuc_context *context;
     char *path;
     bool connected, writing, dropped;
     gpuc__buf out, in;
@@ -37,7 +36,6 @@ gpuc__agent *gpuc__agent_new(gpuc_context *context, const char *path)
         gpuc__free(agent);
         return NULL;
     }
-    agent->context = gpuc_context_ref(context);
     agent->pipe.data = agent;
     agent->connect.data = agent;
     agent->write.data = agent;
@@ -53,7 +51,6 @@ static void agent_closed(uv_handle_t *handle)
     gpuc__buf_clear(&agent->out);
     gpuc__buf_clear(&agent->in);
     gpuc__free(agent->path);
-    gpuc_context_unref(agent->context);
     gpuc__free(agent);
 }
 

@@ -24,8 +24,7 @@ static const char macs[] = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@open
 /* A name lookup outlives the connection when it is let go: getaddrinfo cannot be stopped. */
 struct gpuc__ssh_lookup {
     uv_getaddrinfo_t req;
-    gpuc__ssh *ssh;
-    gpuc_context *context;
+    gpuc__ssh *ssh; /* NULL once let go */
     bool done;
     int status;
     struct addrinfo *result;
@@ -44,7 +43,6 @@ static void lookup_free(gpuc__ssh_lookup *lookup)
 {
     if (lookup->result)
         uv_freeaddrinfo(lookup->result);
-    gpuc_context_unref(lookup->context);
     gpuc__free(lookup);
 }
 
@@ -163,7 +161,6 @@ static gpuc__ssh_next begin_lookup(gpuc__ssh *ssh, const char *port, const struc
         return out_of_memory(err);
     lookup->req.data = lookup;
     lookup->ssh = ssh;
-    lookup->context = gpuc_context_ref(ssh->context);
     if (uv_getaddrinfo(gpuc__context_loop(ssh->context), &lookup->req, on_lookup, ssh->host, port,
                        hints)) {
         lookup_free(lookup);

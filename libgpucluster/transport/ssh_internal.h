@@ -3,7 +3,9 @@
  *
  * One function, the pump (ssh.c), drives all: it advances the connection's state and every
  * operation until nothing moves, then waits for the socket or the timer. User calls only mark what is
- * wanted and start the timer, so no callback ever runs inside them. */
+ * wanted and start the timer, so no callback ever runs inside them.
+ *
+ * Handles that are closing hold no reference on the context: its end runs their close callbacks. */
 #ifndef GPUC__SSH_INTERNAL_H
 #define GPUC__SSH_INTERNAL_H
 #include <libssh2.h>
@@ -35,7 +37,6 @@ typedef enum {
  * system call moves many packets. */
 typedef struct gpuc__ssh_link {
     gpuc__ssh *ssh; /* NULL once let go */
-    gpuc_context *context;
     int fd;
     uv_poll_t poll;
     int events;

@@ -203,7 +203,6 @@ static void link_free(uv_handle_t *handle)
     gpuc__buf_clear(&link->greeting);
     gpuc__free(link->in);
     gpuc__free(link->out);
-    gpuc_context_unref(link->context);
     gpuc__free(link);
 }
 
@@ -218,7 +217,6 @@ gpuc__ssh_link *gpuc__ssh_link_new(gpuc__ssh *ssh, int fd)
     }
     link->poll.data = link;
     link->ssh = ssh;
-    link->context = gpuc_context_ref(ssh->context);
     link->fd = fd;
     link->last_received = gpuc__clock_ms();
     gpuc__buf_init(&link->greeting, 64 * 1024);

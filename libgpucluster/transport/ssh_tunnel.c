@@ -16,9 +16,9 @@ struct tunnel_op;
 /* The poll handle outlives the operation by a turn of the loop. */
 struct tunnel_end {
     uv_poll_t poll;
-    gpuc_context *context;
     gpuc__ssh *ssh; /* NULL once let go */
     bool readable, writable;
+    int events;
 };
 
 struct pipe {
@@ -62,10 +62,7 @@ static void on_end_poll(uv_poll_t *poll, int status, int events)
 
 static void end_free(uv_handle_t *handle)
 {
-    struct tunnel_end *end = handle->data;
-
-    gpuc_context_unref(end->context);
-    gpuc__free(end);
+    gpuc__free(handle->data);
 }
 
 static bool begin_polling(struct tunnel_op *self)
@@ -78,7 +75,6 @@ static bool begin_polling(struct tunnel_op *self)
         return false;
     }
     end->poll.data = end;
-    end->context = gpuc_context_ref(context);
     end->ssh = self->op.ssh;
     end->readable = end->writable = true;
     self->end = end;
@@ -198,6 +194,9 @@ static void watch_end(struct tunnel_op *self)
         events |= UV_READABLE;
     if (!end->writable)
         events |= UV_WRITABLE;
+    if (events == end->events)
+        return;
+    end->events = events;
     if (events)
         uv_poll_start(&end->poll, events, on_end_poll);
     else
