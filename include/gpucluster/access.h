@@ -11,7 +11,7 @@ GPUC_BEGIN_DECLS
  * A kubeconfig with a client certificate of its own.
  * @param[out] out      new YAML string (gpuc_free); it holds a private key.
  * @param[in]  cluster  not NULL, and up.
- * @param[in]  server   the API server's URL; NULL for the control plane's own address.
+ * @param[in]  server   the API server's URL; NULL or "" for the control plane's own address.
  * @param[out] err      NULL or where an error goes.
  * @return GPUC_OK, GPUC_ESTATE (not up yet), GPUC_EIO, GPUC_ENOMEM.
  * @blocking on the disk

@@ -28,7 +28,7 @@ GPUC_API void gpuc_cluster_options_init(gpuc_cluster_options *options);
  * @param[out] out      the cluster, owned by the caller.
  * @param[in]  context  its event loop; the cluster keeps a reference.
  * @param[in]  spec     the spec, copied; NULL to use the spec of the last `up` of `name`.
- * @param[in]  name     NULL with a spec.
+ * @param[in]  name     NULL or "" with a spec.
  * @param[in]  options  NULL for the defaults.
  * @param[out] err      NULL or where an error goes.
  * @return GPUC_OK, GPUC_EINVAL (spec or options), GPUC_ENOTFOUND (no such cluster), GPUC_EIO,

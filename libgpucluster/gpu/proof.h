@@ -76,6 +76,8 @@ void gpuc__proof_labels(const gpuc__machine_proof *proof, bool with_pod, gpuc__l
                         gpuc__label_wish *cuda);
 
 json_t *gpuc__proof_to_json(const gpuc__machine_proof *proof); /* NULL without memory */
+/* Back from that JSON. GPUC_EPROTO: it is none; GPUC_ENOMEM. */
+int gpuc__proof_from_json(gpuc__machine_proof **out, const json_t *object, gpuc_error **err);
 /* A bounded copy of what a machine printed, fit for JSON and a terminal. NULL without memory. */
 char *gpuc__proof_text(const char *text, size_t max);
 void gpuc__proof_free(gpuc__machine_proof *proof);

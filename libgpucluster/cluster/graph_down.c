@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way out: machines that were made are deleted; adopted hosts get back what they were. */
+#include <string.h>
+
+#include "cluster/action.h"
+#include "util/alloc.h"
+#include "util/error.h"
+
+static int then(gpuc__graph *graph, gpuc__node *node, gpuc__node **last, gpuc_error **err)
+{
+    int rc = *last ? gpuc__graph_depend(graph, node, *last, err) : GPUC_OK;
+
+    *last = node;
+    return rc;
+}
+
+static int add_action(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *member,
+                      const char *builtin, const char *title, bool gate, gpuc__node **last,
+                      gpuc_error **err)
+{
+    gpuc__step_desc desc = {
+        .id = builtin, .title = title, .timeout_s = 600, .retries = 2, .backoff_s = 3, .gate = gate};
+    gpuc__node *node = NULL;
+    int rc = gpuc__action_add_desc(graph, cluster, member, &desc, builtin, &node, err);
+
+    return rc < 0 ? rc : then(graph, node, last, err);
+}
+
+/* The recipe backwards, on a host that stays. */
+static int add_undo(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *member,
+                    gpuc__node **last, gpuc_error **err)
+{
+    const gpuc__recipe_step *step;
+    size_t count = 0;
+    int rc = add_action(graph, cluster, member, "machine.reach", "answers over SSH", true, last, err);
+
+    while (gpuc__recipe_at(cluster->recipe, count))
+        count++;
+    while (rc == GPUC_OK && count-- > 0) {
+        gpuc__node *node = NULL;
+
+        step = gpuc__recipe_at(cluster->recipe, count);
+        if (step->cluster || step->builtin || step->check || (step->custom[0] && !step->custom[2]))
+            continue;
+        rc = gpuc__remote_add_step(graph, member->remote, cluster->recipe, step, true, false, &node,
+                                   err);
+        if (rc == GPUC_OK)
+            rc = then(graph, node, last, err);
+    }
+    return rc;
+}
+
+int gpuc__removal_add(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *member,
+                      bool from_cluster, gpuc__node **last, gpuc_error **err)
+{
+    bool made = gpuc__provider_get(cluster->model->provider)->makes_machines;
+    int rc = GPUC_OK;
+
+    if (from_cluster)
+        rc = add_action(graph, cluster, member, "node.remove", "drained and out of the cluster",
+                        false, last, err);
+    if (rc == GPUC_OK && !made && member->has_info)
+        rc = add_undo(graph, cluster, member, last, err);
+    if (rc == GPUC_OK)
+        rc = add_action(graph, cluster, member, "machine.destroy",
+                        made ? "the machine is deleted" : "the host is let go", false, last, err);
+    return rc;
+}
+
+int gpuc__cluster_down_graph(gpuc__graph **out, gpuc_cluster *cluster, uint32_t flags,
+                             gpuc_error **err)
+{
+    gpuc__graph *graph = NULL;
+    int rc = gpuc__graph_new(&graph, cluster->context, cluster->store, err);
+
+    (void)flags;
+    for (size_t i = 0; rc == GPUC_OK && i < cluster->member_count; i++) {
+        gpuc__node *last = NULL;
+
+        rc = gpuc__removal_add(graph, cluster, cluster->members[i], false, &last, err);
+    }
+    if (rc == GPUC_OK)
+        rc = gpuc__graph_check(graph, err);
+    if (rc < 0)
+        gpuc__graph_free(graph);
+    else
+        *out = graph;
+    return rc;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machines of a cluster: those of the spec, and those that the state still knows. */
+#include <string.h>
+
+#include "cluster/cluster.h"
+#include "core/context.h"
+#include "util/alloc.h"
+#include "util/error.h"
+#include "util/suggest.h"
+
+static json_t *info_to_json(const gpuc__member *member)
+{
+    const gpuc__machine_info *info = &member->info;
+    json_t *keys = json_array();
+
+    for (char **k = info->host_keys; k && *k; k++)
+        json_array_append_new(keys, json_string(*k));
+    return json_pack("{s:s, s:i, s:s, s:o, s:s?, s:s?, s:b, s:s?, s:i, s:i}", "address",
+                     info->address, "port", info->port, "user", info->user, "host_keys", keys,
+                     "provider_id", info->provider_id, "status", info->status, "made_here",
+                     info->made_here, "image", info->image, "role", (int)member->role, "gpus",
+                     member->gpus);
+}
+
+static char *dup_text(json_t *object, const char *key)
+{
+    return gpuc__strdup(json_string_value(json_object_get(object, key)));
+}
+
+static char **dup_list(json_t *array)
+{
+    size_t n = json_array_size(array);
+    char **list = gpuc__calloc(n + 1, sizeof(*list));
+
+    for (size_t i = 0; list && i < n; i++)
+        list[i] = gpuc__strdup(json_string_value(json_array_get(array, i)));
+    return list;
+}
+
+static void info_from_json(gpuc__member *member, json_t *root)
+{
+    gpuc__machine_info *info = &member->info;
+
+    info->address = dup_text(root, "address");
+    info->port = (int)json_integer_value(json_object_get(root, "port"));
+    info->user = dup_text(root, "user");
+    info->host_keys = dup_list(json_object_get(root, "host_keys"));
+    info->provider_id = dup_text(root, "provider_id");
+    info->status = dup_text(root, "status");
+    info->image = dup_text(root, "image");
+    info->made_here = json_is_true(json_object_get(root, "made_here"));
+    if (!member->model) {
+        member->role = (gpuc__role)json_integer_value(json_object_get(root, "role"));
+        member->gpus = (int)json_integer_value(json_object_get(root, "gpus"));
+    }
+    member->has_info = info->address && info->user;
+}
+
+static int read_info(gpuc__member *member, gpuc_error **err)
+{
+    char *text = NULL;
+    json_t *root;
+    int rc = gpuc__store_get(member->cluster->store, member->name, "info", &text, err);
+
+    if (rc < 0 || !text)
+        return rc;
+    root = json_loads(text, 0, NULL);
+    gpuc__free(text);
+    if (root)
+        info_from_json(member, root);
+    json_decref(root);
+    text = NULL;
+    rc = gpuc__store_get(member->cluster->store, member->name, "replace", &text, err);
+    member->replace = text != NULL;
+    gpuc__free(text);
+    return rc;
+}
+
+static int add_member(gpuc_cluster *cluster, const char *name, const gpuc__machine_model *model,
+                      gpuc_error **err)
+{
+    gpuc__member *member = gpuc__calloc(1, sizeof(*member));
+    gpuc__member **grown = gpuc__realloc(cluster->members,
+                                         (cluster->member_count + 1) * sizeof(*grown));
+
+    if (grown)
+        cluster->members = grown;
+    if (!member || !grown || !(member->name = gpuc__strdup(name))) {
+        gpuc__free(member);
+        return gpuc__error_nomem(err);
+    }
+    cluster->members[cluster->member_count++] = member;
+    member->cluster = cluster;
+    member->model = model;
+    if (model) {
+        member->role = model->role;
+        member->gpus = model->gpus;
+    }
+    if (gpuc__remote_new(&member->remote, cluster->context, name, err) < 0)
+        return GPUC_ENOMEM;
+    return cluster->store ? read_info(member, err) : GPUC_OK;
+}
+
+int gpuc__cluster_load_members(gpuc_cluster *cluster, gpuc_error **err)
+{
+    json_t *known = NULL, *name;
+    size_t i;
+    int rc = GPUC_OK;
+
+    gpuc__cluster_free_members(cluster);
+    for (i = 0; rc == GPUC_OK && i < cluster->model->machine_count; i++)
+        rc = add_member(cluster, cluster->model->machines[i].name, &cluster->model->machines[i], err);
+    if (rc == GPUC_OK && cluster->store)
+        rc = gpuc__store_machines(cluster->store, &known, err);
+    json_array_foreach(known, i, name) {
+        const char *text = json_string_value(name);
+
+        if (rc == GPUC_OK && text && text[0] && !gpuc__cluster_member(cluster, text))
+            rc = add_member(cluster, text, NULL, err);
+    }
+    json_decref(known);
+    return rc;
+}
+
+int gpuc__cluster_add_stray(gpuc_cluster *cluster, const char *name, gpuc_error **err)
+{
+    return gpuc__cluster_member(cluster, name) ? GPUC_OK : add_member(cluster, name, NULL, err);
+}
+
+void gpuc__cluster_free_members(gpuc_cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        gpuc__member *member = cluster->members[i];
+
+        gpuc__remote_unref(member->remote);
+        gpuc__ssh_unref(member->ssh);
+        gpuc__machine_info_clear(&member->info);
+        gpuc__free(member->name);
+        gpuc__free(member);
+    }
+    gpuc__free(cluster->members);
+    cluster->members = NULL;
+    cluster->member_count = 0;
+}
+
+gpuc__member *gpuc__cluster_member(gpuc_cluster *cluster, const char *name)
+{
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        if (strcmp(cluster->members[i]->name, name) == 0)
+            return cluster->members[i];
+    }
+    return NULL;
+}
+
+gpuc__member *gpuc__cluster_first_control_plane(gpuc_cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        if (cluster->members[i]->role == GPUC__ROLE_CONTROL_PLANE)
+            return cluster->members[i];
+    }
+    return NULL;
+}
+
+int gpuc__cluster_find(gpuc__member **out, gpuc_cluster *cluster, const char *name,
+                       gpuc_error **err)
+{
+    gpuc__suggest near = gpuc__suggest_for(name);
+
+    *out = gpuc__cluster_member(cluster, name);
+    if (*out)
+        return GPUC_OK;
+    for (size_t i = 0; i < cluster->member_count; i++)
+        gpuc__suggest_try(&near, cluster->members[i]->name);
+    gpuc__error_set(err, GPUC_ENOTFOUND, GPUC_DOMAIN_MACHINE,
+                    "cluster %s has no machine \"%.80s\"%s%s%s", cluster->name, name,
+                    near.best ? "; did you mean \"" : "", near.best ? near.best : "",
+                    near.best ? "\"?" : "");
+    gpuc__error_remedy(err, "`gpucluster status %s` lists the machines", cluster->name);
+    return GPUC_ENOTFOUND;
+}
+
+static int copy_info(gpuc__machine_info *to, const gpuc__machine_info *from, gpuc_error **err)
+{
+    size_t n = 0;
+
+    memset(to, 0, sizeof(*to));
+    while (from->host_keys && from->host_keys[n])
+        n++;
+    to->address = gpuc__strdup(from->address);
+    to->user = gpuc__strdup(from->user);
+    to->provider_id = gpuc__strdup(from->provider_id);
+    to->status = gpuc__strdup(from->status);
+    to->image = gpuc__strdup(from->image);
+    to->port = from->port;
+    to->made_here = from->made_here;
+    to->host_keys = gpuc__calloc(n + 1, sizeof(*to->host_keys));
+    if (!to->address || !to->user || !to->host_keys)
+        return gpuc__error_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        if (!(to->host_keys[i] = gpuc__strdup(from->host_keys[i])))
+            return gpuc__error_nomem(err);
+    }
+    return GPUC_OK;
+}
+
+static int keep_info(gpuc__member *member, gpuc_error **err)
+{
+    json_t *root = info_to_json(member);
+    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    int rc = text ? gpuc__store_set(member->cluster->store, member->name, "info", text, err)
+                  : gpuc__error_nomem(err);
+
+    free(text); /* jansson's own memory */
+    json_decref(root);
+    return rc;
+}
+
+static bool same_place(const gpuc__machine_info *a, const gpuc__machine_info *b)
+{
+    return a->port == b->port && strcmp(a->address, b->address) == 0 &&
+           strcmp(a->user, b->user) == 0;
+}
+
+int gpuc__member_set_info(gpuc__member *member, const gpuc__machine_info *info, gpuc_error **err)
+{
+    gpuc__machine_info copy;
+    int rc = copy_info(&copy, info, err);
+    bool moved;
+
+    if (rc < 0) {
+        gpuc__machine_info_clear(&copy);
+        return rc;
+    }
+    moved = !member->has_info || !same_place(&member->info, &copy);
+    gpuc__machine_info_clear(&member->info);
+    member->info = copy;
+    member->has_info = true;
+    if (moved) {
+        gpuc__ssh_unref(member->ssh);
+        member->ssh = NULL;
+    }
+    /* Planning has no lock and writes nothing. */
+    if (member->cluster->locked)
+        rc = keep_info(member, err);
+    return rc < 0 ? rc : gpuc__member_connect(member, err);
+}

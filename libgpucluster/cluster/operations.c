@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan, up, verify, down as operations: prepare the state, build the graph, run it, tell the end. */
+#include "cluster/operations.h"
+
+#include <string.h>
+
+#include "cluster/cluster.h"
+#include "core/context.h"
+#include "core/op.h"
+#include "util/alloc.h"
+#include "util/error.h"
+
+typedef struct work {
+    gpuc_cluster *cluster;
+    gpuc_op *op;           /* borrowed: it holds a reference on itself while it runs */
+    gpuc__graph *graph;
+    gpuc__work_kind kind;
+    uint32_t flags;
+    gpuc_error *error;     /* how it ended, until the loop is out of the graph */
+    gpuc_plan *plan;
+} work;
+
+static void free_work(void *data)
+{
+    work *w = data;
+
+    gpuc__graph_free(w->graph);
+    gpuc_plan_unref(w->plan);
+    gpuc_error_unref(w->error);
+    gpuc_cluster_unref(w->cluster);
+    gpuc__free(w);
+}
+
+static void cancel_work(gpuc_op *op, void *data)
+{
+    work *w = data;
+
+    (void)op;
+    if (w->graph)
+        gpuc__graph_cancel(w->graph);
+}
+
+static const gpuc__op_class classes[] = {
+    [GPUC__WORK_PLAN] = {"plan", cancel_work, free_work},
+    [GPUC__WORK_UP] = {"up", cancel_work, free_work},
+    [GPUC__WORK_VERIFY] = {"verify", cancel_work, free_work},
+    [GPUC__WORK_DOWN] = {"down", cancel_work, free_work},
+};
+
+/* The spec and what the caller added, so that a later process finds them. */
+static int keep_spec(gpuc_cluster *cluster, gpuc_error **err)
+{
+    char *text = gpuc_spec_to_json(cluster->spec);
+    int rc = text ? gpuc__store_set(cluster->store, NULL, "spec", text, err) : gpuc__error_nomem(err);
+
+    gpuc_free(text);
+    return rc < 0 ? rc : gpuc__customs_save(cluster, err);
+}
+
+static int keep_replacements(gpuc_cluster *cluster, gpuc_error **err)
+{
+    int rc = GPUC_OK;
+
+    for (size_t i = 0; rc == GPUC_OK && i < cluster->member_count; i++) {
+        if (cluster->members[i]->replace)
+            rc = gpuc__store_set(cluster->store, cluster->members[i]->name, "replace", "1", err);
+    }
+    return rc;
+}
+
+static int open_provider(gpuc_cluster *cluster, gpuc_error **err)
+{
+    gpuc__ssh_key *key = NULL;
+    gpuc__provider_config config = {
+        .context = cluster->context,
+        .spec = cluster->model,
+        .cluster_uuid = cluster->identity.uuid ? cluster->identity.uuid : "",
+    };
+    int rc = GPUC_OK;
+
+    if (cluster->provider)
+        return GPUC_OK;
+    if (cluster->model->ssh_identity)
+        rc = gpuc__cluster_key(&key, cluster, cluster->model->ssh_identity, err);
+    config.ssh_public_key = key ? gpuc__ssh_key_public(key) : cluster->identity.ssh_public;
+    return rc < 0 ? rc : gpuc__provider_get(cluster->model->provider)->new_(&cluster->provider,
+                                                                            &config, err);
+}
+
+static int resolve_sources(gpuc_cluster *cluster, gpuc_error **err)
+{
+    int rc;
+
+    if (cluster->sources_known)
+        return GPUC_OK;
+    rc = gpuc__sources_resolve(&cluster->sources, cluster->model->kubernetes_version,
+                               cluster->model->source_bundle, err);
+    cluster->sources_known = rc == GPUC_OK;
+    return rc;
+}
+
+static int lock_state(gpuc_cluster *cluster, const char *what, bool create, gpuc_error **err)
+{
+    int rc = gpuc__cluster_open_store(cluster, create, err);
+
+    if (rc == GPUC_OK)
+        rc = gpuc__store_lock(cluster->store, what, err);
+    cluster->locked = rc == GPUC_OK;
+    return rc;
+}
+
+static void unlock_state(gpuc_cluster *cluster)
+{
+    if (cluster->locked && cluster->store)
+        gpuc__store_unlock(cluster->store);
+    cluster->locked = false;
+}
+
+/* What all kinds need before their graph can be built. Planning writes nothing. */
+static int prepare(work *w, gpuc_error **err)
+{
+    gpuc_cluster *cluster = w->cluster;
+    bool writes = w->kind != GPUC__WORK_PLAN;
+    int rc = writes ? lock_state(cluster, classes[w->kind].kind, w->kind == GPUC__WORK_UP, err)
+                    : GPUC_OK;
+
+    if (rc == GPUC_OK)
+        rc = gpuc__identity_load(cluster, w->kind == GPUC__WORK_UP, err);
+    if (rc == GPUC_OK && w->kind == GPUC__WORK_UP)
+        rc = keep_spec(cluster, err);
+    if (rc == GPUC_OK && w->kind == GPUC__WORK_UP)
+        rc = keep_replacements(cluster, err);
+    if (rc == GPUC_OK)
+        rc = open_provider(cluster, err);
+    if (rc == GPUC_OK && w->kind != GPUC__WORK_DOWN)
+        rc = resolve_sources(cluster, err);
+    cluster->purge_driver = w->kind == GPUC__WORK_DOWN && (w->flags & GPUC_DOWN_PURGE_DRIVER);
+    cluster->prove_again = w->kind == GPUC__WORK_VERIFY;
+    for (size_t i = 0; rc == GPUC_OK && i < cluster->member_count; i++) {
+        gpuc__remote_forget(cluster->members[i]->remote);
+        if (cluster->members[i]->has_info)
+            rc = gpuc__member_connect(cluster->members[i], err);
+    }
+    return rc < 0 ? rc : gpuc__cluster_learned(cluster, NULL, err);
+}
+
+static int build_graph(work *w, gpuc_error **err)
+{
+    switch (w->kind) {
+    case GPUC__WORK_VERIFY:
+        return gpuc__cluster_verify_graph(&w->graph, w->cluster, err);
+    case GPUC__WORK_DOWN:
+        return gpuc__cluster_down_graph(&w->graph, w->cluster, w->flags, err);
+    default:
+        return gpuc__cluster_up_graph(&w->graph, w->cluster, w->flags, err);
+    }
+}
+
+/* A proof that failed is an answer of its own, not just a step that did not work. */
+static gpuc_error *name_end(gpuc_error *error)
+{
+    const gpuc_error *cause = error;
+
+    while (cause && gpuc_error_code(cause) != GPUC_EPROOF)
+        cause = gpuc_error_cause(cause);
+    if (cause && error != cause)
+        gpuc__error_wrap(&error, GPUC_EPROOF, GPUC_DOMAIN_GPU, "%s", gpuc_error_message(cause));
+    return error;
+}
+
+static void add_report(work *w)
+{
+    gpuc_report *report = NULL;
+
+    if (gpuc__cluster_report(&report, w->cluster, NULL) == GPUC_OK)
+        gpuc__op_set_report(w->op, report);
+    gpuc_report_unref(report);
+}
+
+/* On the loop, outside the graph: it can be let go now. */
+static void finish(void *data)
+{
+    work *w = data;
+    gpuc_error *error = w->error;
+    gpuc_op *op = w->op;
+
+    w->error = NULL;
+    gpuc__graph_free(w->graph);
+    w->graph = NULL;
+    if (w->plan)
+        gpuc__op_set_plan(op, w->plan);
+    if (w->kind == GPUC__WORK_UP || w->kind == GPUC__WORK_VERIFY)
+        add_report(w);
+    if (w->kind == GPUC__WORK_DOWN && !error) {
+        gpuc__cluster_drop_kube(w->cluster);
+        if (gpuc__store_destroy(w->cluster->store, &error) == GPUC_OK) {
+            w->cluster->store = NULL;
+            w->cluster->locked = false;
+            gpuc__identity_clear(&w->cluster->identity);
+        }
+    }
+    unlock_state(w->cluster);
+    w->cluster->busy = NULL;
+    gpuc__op_complete(op, error ? name_end(error) : NULL);
+}
+
+static void on_run(void *data, gpuc_error *error)
+{
+    work *w = data;
+
+    w->error = error;
+    gpuc__context_defer(w->cluster->context, finish, w);
+}
+
+static void on_plan(void *data, gpuc_plan *plan, gpuc_error *error)
+{
+    work *w = data;
+
+    w->plan = plan;
+    w->error = error;
+    gpuc__context_defer(w->cluster->context, finish, w);
+}
+
+static int launch(work *w, gpuc_error **err)
+{
+    int rc = build_graph(w, err);
+
+    if (rc < 0)
+        return rc;
+    if (w->kind == GPUC__WORK_PLAN)
+        return gpuc__graph_plan(w->graph, w->cluster->name, on_plan, w, err);
+    return gpuc__graph_run(w->graph, w->op, w->cluster->parallel, on_run, w, err);
+}
+
+/* Machines that carry the cluster's label but that the state does not know are taken down as well. */
+static void on_listed(void *data, const char *const *names, gpuc_error *error)
+{
+    work *w = data;
+    int rc = error ? gpuc_error_code(error) : GPUC_OK;
+
+    for (; rc == GPUC_OK && names && *names; names++)
+        rc = gpuc__cluster_add_stray(w->cluster, *names, &error);
+    if (rc == GPUC_OK)
+        rc = launch(w, &error);
+    if (rc < 0)
+        on_run(w, error);
+}
+
+static int begin(work *w, gpuc_error **err)
+{
+    const gpuc__provider_ops *provider = gpuc__provider_get(w->cluster->model->provider);
+    int rc = prepare(w, err);
+
+    if (rc < 0)
+        return rc;
+    if (w->kind != GPUC__WORK_DOWN)
+        return launch(w, err);
+    provider->list(w->cluster->provider, on_listed, w);
+    return GPUC_OK;
+}
+
+int gpuc__cluster_start(gpuc_op **out, gpuc_cluster *cluster, gpuc__work_kind kind, uint32_t flags,
+                        gpuc_error **err)
+{
+    work *w;
+    int rc;
+
+    if (cluster->busy)
+        return gpuc__error_set(err, GPUC_EBUSY, GPUC_DOMAIN_STATE,
+                               "cluster %s: another operation of this program is under way",
+                               cluster->name);
+    w = gpuc__calloc(1, sizeof(*w));
+    if (!w)
+        return gpuc__error_nomem(err);
+    w->cluster = gpuc_cluster_ref(cluster);
+    w->kind = kind;
+    w->flags = flags;
+    rc = gpuc__op_new(&w->op, cluster->context, &classes[kind], w, err);
+    if (rc < 0) {
+        free_work(w);
+        return rc;
+    }
+    cluster->busy = w->op;
+    rc = begin(w, err);
+    if (rc < 0) {
+        gpuc_op *op = w->op;
+
+        unlock_state(cluster);
+        cluster->busy = NULL;
+        gpuc__op_complete(op, NULL);
+        gpuc_op_unref(op);
+        return rc;
+    }
+    *out = w->op;
+    return GPUC_OK;
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The proof of one machine: nvidia-smi is read, each GPU computes, Kubernetes counts them, a pod runs
+ * on them; then the labels follow the verdict and the record is kept. */
+#include <openssl/rand.h>
+#include <string.h>
+
+#include "cluster/action.h"
+#include "cluster/proof_record.h"
+#include "core/context.h"
+#include "gpu/collect.h"
+#include "gpu/probe.h"
+#include "gpu/proof.h"
+#include "kube/job.h"
+#include "kube/node.h"
+#include "util/alloc.h"
+#include "util/error.h"
+
+typedef struct proving {
+    char nonce[33];
+    gpuc__collect *collect;
+    gpuc__machine_proof *proof;
+    char *pod_output;
+    gpuc__job_run *job;
+} proving;
+
+static void free_proving(gpuc__action *action)
+{
+    proving *p = action->work;
+
+    action->work = NULL;
+    if (!p)
+        return;
+    gpuc__collect_free(p->collect);
+    gpuc__proof_free(p->proof);
+    gpuc__free(p->pod_output);
+    gpuc__free(p);
+}
+
+static void finish(gpuc__action *action, gpuc_error *error)
+{
+    free_proving(action);
+    action->ssh_op = NULL;
+    if (!gpuc__action_was_cancelled(action, error))
+        gpuc__action_answer(action, GPUC__VERDICT_PRESENT, NULL, error);
+}
+
+static void finish_nomem(gpuc__action *action)
+{
+    gpuc_error *error = NULL;
+
+    gpuc__error_nomem(&error);
+    finish(action, error);
+}
+
+void gpuc__proof_probe(gpuc__action *action)
+{
+    char why[200] = "";
+    bool holds = (!action->cluster->prove_again || action->proved) &&
+                 gpuc__proof_record_holds(action->member, why, sizeof(why));
+
+    gpuc__action_answer(action, holds ? GPUC__VERDICT_PRESENT : GPUC__VERDICT_NEEDED,
+                        holds ? "proven on this boot" : why, NULL);
+}
+
+/* The first check that failed, as an error with its remedy. */
+static gpuc_error *proof_error(const gpuc__action *action, const gpuc__machine_proof *proof)
+{
+    const gpuc__check *worst = NULL;
+    gpuc_error *error = NULL;
+    size_t failed = 0;
+
+    for (size_t i = 0; i < proof->check_count; i++) {
+        if (proof->checks[i].status != GPUC_CHECK_FAIL)
+            continue;
+        worst = worst ? worst : &proof->checks[i];
+        failed++;
+    }
+    if (!worst)
+        return NULL;
+    gpuc__error_set(&error, GPUC_EPROOF, GPUC_DOMAIN_GPU,
+                    "%s: the proof failed at %s: %s (wanted: %s)%s", action->member->name, worst->id,
+                    worst->observed ? worst->observed : "nothing was seen",
+                    worst->threshold ? worst->threshold : "-",
+                    failed > 1 ? "; the report lists further failures" : "");
+    gpuc__error_at(&error, action->member->name, gpuc__node_id(action->node));
+    if (worst->remedy)
+        gpuc__error_remedy(&error, "%s", worst->remedy);
+    if (worst->evidence)
+        gpuc__error_evidence(&error, worst->evidence, strlen(worst->evidence));
+    return error;
+}
+
+static void on_labelled(void *data, json_t *result, gpuc_error *error)
+{
+    gpuc__action *action = data;
+    proving *p = action->work;
+
+    (void)result;
+    action->kube_call = NULL;
+    if (!error)
+        gpuc__proof_record_save(action->member, p->proof, &error);
+    if (!error) {
+        action->proved = true;
+        error = proof_error(action, p->proof);
+    }
+    finish(action, error);
+}
+
+static json_t *label_value(gpuc__label_wish wish)
+{
+    return wish == GPUC__LABEL_SET ? json_string("true") : json_null();
+}
+
+/* Both labels come only when everything has passed, and go when anything has failed. */
+static void set_labels(gpuc__action *action)
+{
+    proving *p = action->work;
+    gpuc__label_wish gpu, cuda;
+    json_t *labels = json_object();
+    gpuc__kube *kube;
+
+    gpuc__proof_labels(p->proof, true, &gpu, &cuda);
+    if (gpuc__proof_verdict(p->proof) == GPUC_CHECK_FAIL)
+        gpu = cuda = GPUC__LABEL_REMOVE;
+    if (gpu != GPUC__LABEL_KEEP)
+        json_object_set_new(labels, "gpu", label_value(gpu));
+    if (cuda != GPUC__LABEL_KEEP)
+        json_object_set_new(labels, "cuda", label_value(cuda));
+    if (gpuc__action_kube(action, &kube))
+        action->kube_call = gpuc__node_label(kube, action->member->name, labels, on_labelled, action);
+    json_decref(labels);
+    if (!action->kube_call)
+        finish_nomem(action);
+}
+
+static void on_pod_line(void *data, const char *node, const char *line)
+{
+    gpuc__action *action = data;
+    proving *p = action->work;
+    char *grown = gpuc__asprintf("%s%s\n", p->pod_output ? p->pod_output : "", line);
+
+    (void)node;
+    if (grown && strlen(grown) < 8192) {
+        gpuc__free(p->pod_output);
+        p->pod_output = grown;
+    } else {
+        gpuc__free(grown);
+    }
+}
+
+static void set_pod_check(gpuc__action *action, int status, const char *observed,
+                          const char *remedy, gpuc_error **err)
+{
+    proving *p = action->work;
+
+    gpuc__proof_set(p->proof, "k8s.pod", NULL, status, observed, NULL, remedy, p->pod_output, err);
+}
+
+static void on_pod_done(void *data, const gpuc__job_result *result, gpuc_error *error)
+{
+    gpuc__action *action = data;
+    proving *p = action->work;
+
+    p->job = NULL;
+    if (action->cancelled) {
+        finish(action, error);
+        return;
+    }
+    if (error) {
+        gpuc_error *ignored = NULL;
+
+        set_pod_check(action, GPUC_CHECK_FAIL, gpuc_error_message(error), gpuc_error_remedy(error),
+                      &ignored);
+        gpuc_error_unref(ignored);
+        gpuc_error_unref(error);
+    } else if (result->exit_code == 0) {
+        set_pod_check(action, GPUC_CHECK_PASS, "nvidia-smi ran in a pod and ended with 0", NULL,
+                      NULL);
+    } else {
+        set_pod_check(action, GPUC_CHECK_FAIL, result->text ? result->text : result->reason, NULL,
+                      NULL);
+    }
+    set_labels(action);
+}
+
+static void cancel_pod(gpuc__action *action)
+{
+    proving *p = action->work;
+
+    if (p && p->job)
+        gpuc__job_run_cancel(p->job);
+}
+
+/* The pod has the attempt's name: a second start of the same attempt finds the first. */
+static void run_pod(gpuc__action *action)
+{
+    proving *p = action->work;
+    gpuc_error *error = NULL;
+    gpuc__kube *kube;
+
+    if (!gpuc__action_kube(action, &kube))
+        return;
+    gpuc__node_progress(action->node, "running nvidia-smi in a pod");
+    action->cancel_work = cancel_pod;
+    if (gpuc__cluster_job(&p->job, kube, action, on_pod_line, on_pod_done, &error) < 0)
+        finish(action, error);
+}
+
+static void on_node(void *data, json_t *result, gpuc_error *error)
+{
+    gpuc__action *action = data;
+    proving *p = action->work;
+    gpuc__node_state state;
+    char seen[80];
+
+    action->kube_call = NULL;
+    if (error || action->cancelled) {
+        finish(action, error);
+        return;
+    }
+    gpuc__node_read(&state, result);
+    snprintf(seen, sizeof(seen), "nvidia.com/gpu: %ld", state.gpus);
+    gpuc__proof_set(p->proof, "k8s.alloc", NULL,
+                    state.gpus == action->member->gpus ? GPUC_CHECK_PASS : GPUC_CHECK_FAIL, seen, NULL,
+                    NULL, NULL, &error);
+    if (error)
+        finish(action, error);
+    else if (gpuc__proof_verdict(p->proof) == GPUC_CHECK_FAIL)
+        set_labels(action); /* a pod on a GPU that fails would prove nothing */
+    else
+        run_pod(action);
+}
+
+static void look_at_node(gpuc__action *action)
+{
+    gpuc__kube *kube;
+
+    if (gpuc__action_kube(action, &kube))
+        action->kube_call = gpuc__node_get(kube, action->member->name, on_node, action);
+    if (!action->kube_call)
+        finish_nomem(action);
+}
+
+/* probe NULL: it was not run, for the reason given. */
+static void evaluate(gpuc__action *action, const gpuc__probe *probe, const char *reason)
+{
+    proving *p = action->work;
+    gpuc_error *error = NULL;
+
+    if (gpuc__proof_evaluate(&p->proof, action->member->name, action->member->gpus, p->collect, probe,
+                             reason, &error) < 0)
+        finish(action, error);
+    else
+        look_at_node(action);
+}
+
+static void on_computed(void *data, int status, const char *out, size_t out_length,
+                        const char *errout, size_t errout_length, gpuc_error *error)
+{
+    gpuc__action *action = data;
+    gpuc__probe *probe = NULL;
+
+    action->ssh_op = NULL;
+    if (!error && !action->cancelled)
+        gpuc__probe_parse(&probe, status, out, out_length, errout, errout_length, &error);
+    if (error || action->cancelled)
+        finish(action, error);
+    else
+        evaluate(action, probe, NULL);
+    gpuc__probe_free(probe);
+}
+
+/* The probe's text is a here-document of the command, so that nothing is written on the machine. */
+static char *compute_script(gpuc__action *action, gpuc_error **err)
+{
+    proving *p = action->work;
+    char **busy = NULL, *command = NULL, *text = NULL, *script = NULL;
+    size_t count = 0;
+    int rc = gpuc__proof_busy(&busy, &count, p->collect, err);
+
+    if (rc == GPUC_OK)
+        rc = gpuc__probe_command(&command, p->collect->simulated ? GPUC__PROBE_MIB_SIMULATED : 0,
+                                 (const char *const *)busy, count, err);
+    if (rc == GPUC_OK)
+        rc = gpuc__probe_script(&text, err);
+    if (rc == GPUC_OK) {
+        script = gpuc__asprintf("%s <<'EOF-%s'\n%s\nEOF-%s\n", command, p->nonce, text, p->nonce);
+        if (!script)
+            gpuc__error_nomem(err);
+    }
+    gpuc__proof_busy_free(busy);
+    gpuc__free(command);
+    gpuc__free(text);
+    return script;
+}
+
+static void run_script(gpuc__action *action, char *script, int timeout_ms, gpuc__remote_fn done,
+                       gpuc_error *error)
+{
+    if (script)
+        action->ssh_op = gpuc__remote_run(action->member->remote, script, strlen(script), timeout_ms,
+                                          done, action, &error);
+    gpuc__free(script);
+    if (!action->ssh_op)
+        finish(action, error);
+}
+
+static void on_collected(void *data, int status, const char *out, size_t out_length,
+                         const char *errout, size_t errout_length, gpuc_error *error)
+{
+    gpuc__action *action = data;
+    proving *p = action->work;
+
+    (void)status;
+    action->ssh_op = NULL;
+    if (!error && !action->cancelled &&
+        gpuc__collect_parse(&p->collect, p->nonce, out, out_length, &error) < 0)
+        gpuc__error_evidence(&error, errout, errout_length);
+    if (error || action->cancelled) {
+        finish(action, error);
+        return;
+    }
+    if (!p->collect->smi) {
+        evaluate(action, NULL, "nvidia-smi could not be read");
+        return;
+    }
+    gpuc__node_progress(action->node, "computing on each GPU");
+    run_script(action, compute_script(action, &error), GPUC__PROBE_TIMEOUT_MS, on_computed, error);
+}
+
+void gpuc__proof_act(gpuc__action *action)
+{
+    proving *p = gpuc__calloc(1, sizeof(*p));
+    gpuc_error *error = NULL;
+    unsigned char random[16];
+    char *script = NULL;
+
+    action->work = p;
+    if (!p || RAND_bytes(random, sizeof(random)) != 1) {
+        finish_nomem(action);
+        return;
+    }
+    for (size_t i = 0; i < sizeof(random); i++)
+        snprintf(p->nonce + 2 * i, 3, "%02x", random[i]);
+    gpuc__node_progress(action->node, "reading nvidia-smi");
+    gpuc__collect_script(&script, p->nonce, &error);
+    run_script(action, script, GPUC__COLLECT_TIMEOUT_MS, on_collected, error);
+}
