@@ -46,8 +46,10 @@ void gpuc__context_callback_begin(gpuc_context *context);
 void gpuc__context_callback_end(gpuc_context *context);
 uint64_t gpuc__context_next_id(gpuc_context *context);
 
-/* Operations and rooms that hold loop handles keep the context alive with a plain
- * gpuc_context_ref; uv_close and let go in the close callback. */
+/* Rooms that hold loop handles keep the context alive with a plain gpuc_context_ref. On closing:
+ * uv_close first, then let the context go at once; its end runs the loop until every close callback
+ * has been called, and those may only free memory. (A reference dropped in the close callback would
+ * keep a context alive whose loop nobody runs any more.) */
 
 /* core/event.c: makes an event; any string may be NULL. NULL without memory. */
 gpuc_event *gpuc__event_new(int kind, const char *machine, const char *step, const char *format, ...)

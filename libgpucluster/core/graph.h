@@ -17,6 +17,12 @@ typedef enum gpuc__verdict {
     GPUC__VERDICT_UNKNOWN = 4 /* cannot be told yet, e.g. the machine does not exist */
 } gpuc__verdict;
 
+/* When does an attempt end? An act that fails with GPUC_ENETWORK, GPUC_ETIMEDOUT or GPUC_ECANCELLED
+ * may still be going on where it runs: its attempt stays open, and a retry or the next run calls act
+ * with the same attempt and `resumed`. Every other answer ends the attempt; after that only a new
+ * attempt acts again. So an act must tell a lost answer from a bad one by these codes, and must be
+ * able to take up an attempt of which nothing was ever started (the intent is committed first). */
+
 /* What a step does. Each function is called on the loop and must answer exactly once, at once or
  * later, with gpuc__node_probed / gpuc__node_acted. While one is under way `cancel` may be called
  * (once); the answer must still come, soon. `data` is the node's. */
@@ -27,6 +33,7 @@ typedef struct gpuc__step_ops {
      * this call. `resumed`: the same attempt was begun by an earlier run and its end is not known;
      * attach to it rather than start another. NULL: a step that only looks; not present = failed. */
     void (*act)(gpuc__node *node, void *data, const char *attempt, bool resumed);
+    /* NULL: the step answers inside the call. */
     void (*cancel)(gpuc__node *node, void *data);
     /* The exact commands, for `plan --shell`: new string or NULL. */
     char *(*shell)(const gpuc__node *node, void *data);
@@ -37,19 +44,21 @@ typedef struct gpuc__step_desc {
     const char *id;        /* "os.swap"; copied, as are the other strings */
     const char *machine;   /* NULL: a step of the cluster */
     const char *title;
-    const char *remedy;    /* what a person does when it fails; NULL: the error's own */
-    uint32_t timeout_s;    /* deadline of one act; of a probe: 120 s at most */
+    const char *remedy;    /* what a person does when it fails, unless the error itself says */
+    uint32_t timeout_s;    /* deadline of one act, 0: 600 s; of a probe: 120 s at most */
     uint32_t retries;      /* further attempts after a retryable failure */
-    uint32_t backoff_s;    /* before the first of them; doubles, with jitter, up to 60 s */
+    uint32_t backoff_s;    /* before the first of them, 0: 1 s; doubles, with jitter, up to 60 s */
     bool check;            /* looks only: runs each time, shown as GPUC_STEP_CHECK */
     bool always;           /* not failed by failed dependencies: runs when they have ended anyhow */
-    bool skip;             /* at the caller's wish */
+    bool skip;             /* at the caller's wish: counts as done for what depends on it */
+    bool gate;             /* without it its machine cannot be asked: while it is not there, what
+                            * depends on it on that machine is planned without a probe */
     const gpuc__step_ops *ops;
     void *data;            /* freed with ops->free */
 } gpuc__step_desc;
 
 int gpuc__graph_new(gpuc__graph **out, gpuc_context *context, gpuc__store *store, gpuc_error **err);
-void gpuc__graph_free(gpuc__graph *graph); /* not while running */
+void gpuc__graph_free(gpuc__graph *graph); /* not while running; inside `done` is fine */
 /* Adds a step; the pair (machine, id) is unique. On failure data is freed. */
 int gpuc__graph_add(gpuc__graph *graph, const gpuc__step_desc *desc, gpuc__node **out,
                     gpuc_error **err);
@@ -73,7 +82,10 @@ int gpuc__graph_plan(gpuc__graph *graph, const char *cluster, gpuc__plan_fn done
 typedef void (*gpuc__run_fn)(void *data, gpuc_error *error);
 int gpuc__graph_run(gpuc__graph *graph, gpuc_op *op, uint32_t parallel, gpuc__run_fn done, void *data,
                     gpuc_error **err);
+/* Of a plan or a run under way: what is active is cancelled, then done gets GPUC_ECANCELLED. */
 void gpuc__graph_cancel(gpuc__graph *graph);
+/* For tests: how many milliseconds a second of a deadline or backoff has. */
+void gpuc__graph_scale_time(gpuc__graph *graph, uint32_t ms_per_s);
 
 /* Answers of a step. `detail` (copied, may be NULL) says why; `error` is consumed and makes the probe
  * or act a failure. */
