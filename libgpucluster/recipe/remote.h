@@ -42,7 +42,7 @@ gpuc__ssh_op *gpuc__remote_follow(gpuc__remote *remote, const char *script, size
                                                  size_t length),
                                   gpuc__remote_fn done, void *data, gpuc_error **err);
 
-/* Asks for the facts, or answers from the last time; facts are borrowed, NULL with an error. */
+/* Asks for the facts; they are borrowed, NULL with an error. */
 typedef void (*gpuc__facts_fn)(void *data, const gpuc__facts *facts, gpuc_error *error);
 gpuc__ssh_op *gpuc__remote_facts(gpuc__remote *remote, gpuc__facts_fn done, void *data,
                                  gpuc_error **err);

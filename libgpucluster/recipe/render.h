@@ -13,7 +13,7 @@ typedef enum gpuc__recipe_function {
 } gpuc__recipe_function;
 
 /* variables: object of strings whose names are GPUC_…; the step gets the common ones and those in its
- * `vars`; one that is missing is GPUC_EINVAL. The text is one command group, so that a part of it
+ * `vars`; for an act one that is missing is GPUC_EINVAL, else it is empty. The text is one command group, so that a part of it
  * does nothing. It may hold secrets. New string. */
 int gpuc__recipe_render(char **out, const gpuc__recipe_step *step, gpuc__recipe_function function,
                         const json_t *variables, gpuc_error **err);

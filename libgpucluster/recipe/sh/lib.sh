@@ -45,11 +45,13 @@ make_dir() {
     record dir "$1"
     mkdir -p "$1"
 }
-# own_tree PATH: a folder that others will fill; removed whole, if it was not there before.
+# own_tree PATH [MODE]: a folder that others will fill; removed whole, if it was not there before.
 own_tree() {
     if [ ! -e "$1" ]; then
+        make_dir "${1%/*}"
         record tree "$1"
         mkdir -p "$1"
+        chmod "${2:-0755}" "$1"
     fi
 }
 # claim PATH: before it is written. Keeps the original of what was there.
@@ -79,10 +81,12 @@ put_file() {
     fi
     rm -f "$gpuc_new"
 }
-# install_file FROM PATH MODE: a copy, in one step for whoever looks.
+# install_file FROM PATH MODE: a copy, in one step for whoever looks; a hard link where that can be,
+# for what is in the store already.
 install_file() {
     claim "$2"
-    cp -- "$1" "$2.gpuc-new"
+    rm -f -- "$2.gpuc-new"
+    ln -- "$1" "$2.gpuc-new" 2>/dev/null || cp -- "$1" "$2.gpuc-new"
     chmod "$3" "$2.gpuc-new"
     mv -f -- "$2.gpuc-new" "$2"
 }
@@ -248,7 +252,7 @@ download() {
 }
 # stored NAME: the path of an artifact in the store; fails when it is not there.
 stored() {
-    gpuc_sum=$(sed -n "s/^$1 \([0-9a-f]\{64\}\)\$/\1/p" "$GPUC_DIR/files/index" 2>/dev/null | tail -n 1)
+    gpuc_sum=$(awk -v n="$1" '$1 == n {s = $2} END {print s}' "$GPUC_DIR/files/index" 2>/dev/null)
     if [ -z "$gpuc_sum" ] || [ ! -e "$GPUC_DIR/files/$gpuc_sum" ]; then
         fail notfound "$1 is not in the machine's file store: run files.fetch first"
     fi
