@@ -48,7 +48,7 @@ static inline void spec_assert_message(const gpuc_error *err, const char *messag
     assert_non_null(err);
     snprintf(shown, sizeof(shown), "%s", gpuc_error_message(err));
     if (length > 3 && strcmp(message + length - 3, "...") == 0 && strlen(shown) > length)
-        strcpy(shown + length - 3, "...");
+        memcpy(shown + length - 3, "...", 4);
     assert_string_equal(shown, message);
 }
 
