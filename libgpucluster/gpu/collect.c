@@ -64,9 +64,9 @@ static bool next_line(slice *rest, slice *line)
 
 static void copy(char *out, size_t size, slice from)
 {
-    while (from.length && isspace((unsigned char)from.at[from.length - 1]))
+    while (from.length && !isgraph((unsigned char)from.at[from.length - 1]))
         from.length--;
-    while (from.length && isspace((unsigned char)*from.at)) {
+    while (from.length && !isgraph((unsigned char)*from.at)) {
         from.at++;
         from.length--;
     }
@@ -100,8 +100,8 @@ static section find_section(slice all, const char *nonce, const char *name)
         if (!found.begun && line.length == strlen(begin) && starts(line, begin)) {
             found.begun = true;
             found.body.at = rest.at;
-        } else if (found.begun && starts(line, end)) {
-            char status[16];
+        } else if (found.begun && starts(line, end) && line.at + line.length < all.at + all.length) {
+            char status[16]; /* with its newline, the line was not cut within the number */
 
             copy(status, sizeof(status),
                  (slice){line.at + strlen(end), line.length - strlen(end)});
