@@ -7,10 +7,10 @@
 #include <stdbool.h>
 
 typedef struct gpuc__bundle_file {
-    char *name;   /* "kubeadm", "containerd", "image:images/base.tar" */
+    char *name;   /* "kubeadm", "containerd", "image-node:images/node.tar" */
     char *sha256; /* 64 hex digits */
     char *path;   /* on this computer, absolute */
-    bool control_plane_only;
+    bool control_plane_only, gpu_only; /* machines without that role do without it */
 } gpuc__bundle_file;
 
 typedef struct gpuc__sources {

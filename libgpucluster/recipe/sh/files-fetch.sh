@@ -67,12 +67,31 @@ fetch_file() {
     fi
     printf '%s %s %s\n' "$1" "$gpuc_want" "$gpuc_path" >>"$GPUC_DIR/files/index.new"
 }
+# not_for_here NAME: an archive of images that this machine's role does not run.
+not_for_here() {
+    case $1 in
+    image-control-plane:*) [ "$GPUC_ROLE" != control-plane ] ;;
+    image-gpu:*) [ "$GPUC_GPUS" = 0 ] ;;
+    *) return 1 ;;
+    esac
+}
+image_name() {
+    case $1 in
+    */control-plane.tar) printf 'image-control-plane:%s' "$1" ;;
+    */gpu.tar) printf 'image-gpu:%s' "$1" ;;
+    *) printf 'image-node:%s' "$1" ;;
+    esac
+}
 # A mirror made of a bundle also has image archives; from upstream containerd pulls the images.
 fetch_images() {
     [ -e "$GPUC_DIR/tmp/SHA256SUMS" ] || return 0
     while read -r gpuc_listed gpuc_listed_path; do
         case ${gpuc_listed_path#\*} in
-        images/*.tar) fetch_file "image:${gpuc_listed_path#\*}" "${gpuc_listed_path#\*}" - - ;;
+        images/*.tar)
+            gpuc_image=$(image_name "${gpuc_listed_path#\*}")
+            not_for_here "$gpuc_image" ||
+                fetch_file "$gpuc_image" "${gpuc_listed_path#\*}" - -
+            ;;
         esac
     done <"$GPUC_DIR/tmp/SHA256SUMS"
 }
@@ -87,7 +106,7 @@ act() {
     gpuc_arch=$(machine_arch)
     printf '%s\n' "$GPUC_FILES" | sed "s/@ARCH@/$gpuc_arch/g" >"$GPUC_DIR/tmp/files"
     while read -r gpuc_name gpuc_sum gpuc_file gpuc_checksum gpuc_pattern; do
-        [ -n "$gpuc_name" ] || continue
+        if [ -z "$gpuc_name" ] || not_for_here "$gpuc_name"; then continue; fi
         if [ "$gpuc_sum" = - ]; then
             fetch_file "$gpuc_name" "$gpuc_file" "$gpuc_checksum" "$gpuc_pattern"
         else

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # Image archives of a bundle or mirror into containerd. From upstream there are none: containerd pulls.
 
-archives() { awk '$1 ~ /^image:/ {print $2}' "$GPUC_DIR/files/index" 2>/dev/null; }
+archives() { awk '$1 ~ /^image-/ {print $2}' "$GPUC_DIR/files/index" 2>/dev/null; }
 # images/SHA holds the references that the archive brought.
 probe() {
     gpuc_archives=$(archives)
