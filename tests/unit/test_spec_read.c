@@ -123,6 +123,18 @@ static void test_spec_read__too_many_keys(void **unused)
     spec_assert_bad(&bad, GPUC_ELIMIT);
 }
 
+static void test_spec_read__too_many_directives(void **unused)
+{
+    char text[4096] = "";
+    bad_spec bad = {text, "k8s.yaml: more than 16 YAML directives"};
+    size_t length = 0;
+
+    for (int i = 0; i < 17; i++)
+        length += (size_t)snprintf(text + length, sizeof(text) - length, "%%TAG !a%d! b\r", i);
+    spec_assert_bad(&bad, GPUC_ELIMIT);
+    assert_int_equal(spec_try("%YAML 1.1\n---\n" SPEC, NULL), GPUC_OK);
+}
+
 static double seconds(void)
 {
     struct timespec now;
@@ -198,6 +210,7 @@ int main(void)
         cmocka_unit_test(test_spec_read__too_deep),
         cmocka_unit_test(test_spec_read__too_many_values),
         cmocka_unit_test(test_spec_read__too_many_keys),
+        cmocka_unit_test(test_spec_read__too_many_directives),
         cmocka_unit_test(test_spec_read__a_file_of_100_mb),
         cmocka_unit_test(test_spec_read__an_endless_file),
         cmocka_unit_test(test_spec_read__files_that_cannot_be_read),
