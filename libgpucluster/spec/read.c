@@ -9,6 +9,7 @@
 
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/yaml.h"
 
 typedef struct reader {
     yaml_parser_t parser;
@@ -318,19 +319,6 @@ static bool looks_like_json(const char *text, size_t length)
     return i < length && (text[i] == '{' || text[i] == '[');
 }
 
-/* A line ends as YAML says: the last byte of NEL, LS and PS stands for these. */
-static bool too_many_directives(const char *text, size_t length)
-{
-    size_t count = 0;
-    const char *at = text;
-
-    while ((at = memchr(at, '%', length - (size_t)(at - text)))) {
-        count += at == text || (at[-1] && strchr("\n\r\x85\xa8\xa9", at[-1]));
-        at++;
-    }
-    return count > GPUC__SPEC_MAX_DIRECTIVES;
-}
-
 int gpuc__spec_read(gpuc__spec_node **out, const char *text, size_t length,
                     const gpuc__spec_where *where, gpuc_error **err)
 {
@@ -348,7 +336,7 @@ int gpuc__spec_read(gpuc__spec_node **out, const char *text, size_t length,
         text += 3;
         length -= 3;
     }
-    if (too_many_directives(text, length)) {
+    if (gpuc__yaml_too_many_directives(text, length)) {
         rc = gpuc__spec_error(err, GPUC_ELIMIT, &whole, "more than 16 YAML directives");
         gpuc__error_remedy(err, "Remove the lines that begin with %%.");
         return rc;

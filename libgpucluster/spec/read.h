@@ -9,8 +9,7 @@ enum {
     GPUC__SPEC_MAX_BYTES = 4 * 1024 * 1024,
     GPUC__SPEC_MAX_DEPTH = 32,
     GPUC__SPEC_MAX_NODES = 100000,
-    GPUC__SPEC_MAX_KEYS = 256, /* of one mapping */
-    GPUC__SPEC_MAX_DIRECTIVES = 16 /* lines that begin with %: libyaml's work grows as their square */
+    GPUC__SPEC_MAX_KEYS = 256 /* of one mapping */
 };
 
 /* where: file (may be NULL) and path, for errors; line and column come from the text. */
