@@ -27,17 +27,31 @@ int gpuc__ssh_error(gpuc__ssh *ssh, gpuc_error **err, int code, long native, con
 
 int gpuc__ssh_error_lost(gpuc__ssh *ssh, gpuc_error **err, const char *doing)
 {
-    gpuc__ssh_link *link = ssh->link;
+    const gpuc__ssh_link *link = ssh->link;
+    const gpuc_error *through = gpuc__ssh_through_error(ssh);
+    int native = link ? link->ended_errno : 0;
+    bool mute = ssh->state == GPUC__SSH_HANDSHAKE && link && !link->greeting.length;
     const char *how = "the machine closed the connection";
 
-    if (link && link->ended_errno == ETIMEDOUT)
-        how = "the connection is dead, nothing comes back";
-    else if (link && link->ended_errno)
-        how = strerror(link->ended_errno);
-    gpuc__ssh_error(ssh, err, GPUC_ENETWORK, link ? link->ended_errno : 0,
-                    "the connection was lost while %s: %s", doing, how);
-    gpuc__error_remedy(err, "see whether the machine runs and sshd's log says why (journalctl -u "
-                            "ssh); the call can be repeated");
+    if (through)
+        how = gpuc_error_message(through);
+    else if (native == ETIMEDOUT)
+        how = "it is dead, nothing comes back";
+    else if (native == ECONNRESET)
+        how = "the machine closed the connection (reset)";
+    else if (native)
+        how = strerror(native);
+    gpuc__ssh_error(ssh, err, GPUC_ENETWORK, native, "the connection was lost while %s: %s%s%s%s",
+                    doing, how, mute ? ", before a greeting" : "",
+                    ssh->tried.length ? "; tried: " : "", gpuc__buf_text(&ssh->tried));
+    if (ssh->state == GPUC__SSH_AUTH && ssh->tried.length)
+        gpuc__error_remedy(err, "a server hangs up after MaxAuthTries keys: give the right key alone");
+    else if (mute)
+        gpuc__error_remedy(err, "sshd is starting, has too many unfinished logins (MaxStartups), or "
+                                "a firewall or TCP wrapper is in between; try again");
+    else
+        gpuc__error_remedy(err, "see whether the machine runs and sshd's log says why (journalctl "
+                                "-u ssh); the call can be repeated");
     return GPUC_ENETWORK;
 }
 
