@@ -177,37 +177,47 @@ static bool listed(const gpuc__smi *smi, const char *bus)
     return false;
 }
 
+static void list_missing(gpuc__buf *out, const gpuc__collect *c)
+{
+    for (size_t i = 0; i < c->pci_count; i++) {
+        if (gpuc__pci_is_gpu(&c->pci[i]) && !listed(c->smi, c->pci[i].bus))
+            gpuc__buf_printf(out, "%s is on the PCI bus and not in nvidia-smi\n", c->pci[i].bus);
+    }
+}
+
+/* What each source counts; sources that are not known say nothing. */
+typedef struct count {
+    const char *name;
+    bool known;
+    double value;
+} count;
+
 static void gpu_count(gpuc__checkup *up)
 {
     const gpuc__collect *c = up->collect;
     const gpuc__smi_value *said = c->smi ? &c->smi->field[GPUC__SMI_ATTACHED_GPUS] : NULL;
-    size_t pci = gpuc__collect_pci_gpus(c), smi = c->smi ? c->smi->gpu_count : 0;
+    const count counts[] = {
+        {"spec", up->expected >= 0, up->expected},
+        {"PCI bus", c->pci_known, (double)gpuc__collect_pci_gpus(c)},
+        {"nvidia-smi", c->smi, c->smi ? (double)c->smi->gpu_count : 0},
+        {"attached_gpus", said && said->has_number && said->number != (double)c->smi->gpu_count,
+         said ? said->number : 0},
+        /* a stand-in has no /dev/nvidiaN of its own */
+        {"/dev/nvidiaN", c->nodes_known && !c->simulated, (double)c->node_gpus},
+    };
     gpuc__buf all = GPUC__BUF_INIT(1024), missing = GPUC__BUF_INIT(1024);
-    bool same;
+    bool same = c->smi;
 
-    /* a stand-in has no /dev/nvidiaN of its own */
-    bool nodes = c->nodes_known && !c->simulated;
-
-    same = c->smi && (!c->pci_known || pci == smi) && (!nodes || c->node_gpus == smi) &&
-           (up->expected < 0 || (size_t)up->expected == smi) &&
-           (!said->has_number || said->number == (double)smi);
-    if (up->expected >= 0)
-        gpuc__buf_printf(&all, "spec %d, ", up->expected);
-    if (c->pci_known)
-        gpuc__buf_printf(&all, "PCI bus %zu, ", pci);
-    if (c->smi && said->has_number && said->number != (double)smi)
-        gpuc__buf_printf(&all, "nvidia-smi lists %zu and says %.0f", smi, said->number);
-    else if (c->smi)
-        gpuc__buf_printf(&all, "nvidia-smi %zu", smi);
-    else
-        gpuc__buf_puts(&all, "nvidia-smi none readable");
-    if (nodes)
-        gpuc__buf_printf(&all, ", /dev/nvidiaN %zu", c->node_gpus);
-    for (size_t i = 0; i < c->pci_count; i++) {
-        if (gpuc__pci_is_gpu(&c->pci[i]) && !listed(c->smi, c->pci[i].bus))
-            gpuc__buf_printf(&missing, "%s is on the PCI bus and not in nvidia-smi\n",
-                             c->pci[i].bus);
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        if (!counts[i].known)
+            continue;
+        gpuc__buf_printf(&all, "%s%s %.0f", all.length ? ", " : "", counts[i].name,
+                         counts[i].value);
+        same = same && counts[i].value == (double)c->smi->gpu_count;
     }
+    if (!c->smi)
+        gpuc__buf_printf(&all, "%snvidia-smi none readable", all.length ? ", " : "");
+    list_missing(&missing, c);
     gpuc__checkup_result(up, "gpu.count", NULL, same ? GPUC_CHECK_PASS : GPUC_CHECK_FAIL, NULL,
                          gpuc__buf_text(&missing), "%s", gpuc__buf_text(&all));
     gpuc__buf_clear(&all);

@@ -87,6 +87,12 @@ static bool starts(slice text, const char *with)
     return text.length >= n && memcmp(text.at, with, n) == 0;
 }
 
+/* With its newline: not cut, and not within a number. */
+static bool whole_line(slice all, slice line)
+{
+    return line.at + line.length < all.at + all.length;
+}
+
 /* Finds the section's lines; a section that was cut reaches to the end of the answer. */
 static section find_section(slice all, const char *nonce, const char *name)
 {
@@ -100,8 +106,8 @@ static section find_section(slice all, const char *nonce, const char *name)
         if (!found.begun && line.length == strlen(begin) && starts(line, begin)) {
             found.begun = true;
             found.body.at = rest.at;
-        } else if (found.begun && starts(line, end) && line.at + line.length < all.at + all.length) {
-            char status[16]; /* with its newline, the line was not cut within the number */
+        } else if (found.begun && starts(line, end) && whole_line(all, line)) {
+            char status[16];
 
             copy(status, sizeof(status),
                  (slice){line.at + strlen(end), line.length - strlen(end)});

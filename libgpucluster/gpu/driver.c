@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The choice of a driver branch: what the table says about each GPU, narrowed to what serves all. */
+/* The choice of a driver branch: what the table says of each GPU, narrowed to what serves all. */
 #include "gpu/driver.h"
 
 #include <ctype.h>
@@ -123,13 +123,27 @@ static int read_wish(int *out, const char *wish, gpuc_error **err)
     return GPUC_OK;
 }
 
+static int refuse_branch(const range *r, int branch, gpuc_error **err)
+{
+    int rc = gpuc__error_set(err, GPUC_EUNSUPPORTED, GPUC_DOMAIN_GPU,
+                             "driver branch %d does not serve the GPUs of this machine (%s)",
+                             branch, gpuc__buf_text(&r->names));
+
+    if (r->last)
+        gpuc__error_remedy(err, "set gpu.driver to auto, or to a branch from %d to %d", r->first,
+                           r->last);
+    else
+        gpuc__error_remedy(err, "set gpu.driver to auto, or to branch %d or later", r->first);
+    return rc;
+}
+
+/* first and last are 0 when no GPU is known: then any branch will do. */
 static int choose(gpuc__driver_choice *out, const range *r, int wish, int production,
                   gpuc_error **err)
 {
     int branch = wish ? wish : r->automatic ? r->automatic : production;
-    bool known = r->names.length > 0;
 
-    if (known && r->last && r->first > r->last)
+    if (r->last && r->first > r->last)
         return refuse_mixture(r, r->lowest_last, "ended with an older branch than",
                               r->highest_first, "begins with", err);
     if (!r->open_possible && !r->proprietary_possible)
@@ -137,20 +151,23 @@ static int choose(gpuc__driver_choice *out, const range *r, int wish, int produc
                               r->only_proprietary, "cannot use them", err);
     if (!wish && branch < r->first)
         branch = r->first;
-    if (known && (branch < r->first || (r->last && branch > r->last))) {
-        int rc = gpuc__error_set(err, GPUC_EUNSUPPORTED, GPUC_DOMAIN_GPU,
-                                 "driver branch %d does not serve the GPUs of this machine (%s)",
-                                 branch, gpuc__buf_text(&r->names));
-
-        if (r->last)
-            gpuc__error_remedy(err, "set gpu.driver to auto, or to a branch from %d to %d",
-                               r->first, r->last);
-        else
-            gpuc__error_remedy(err, "set gpu.driver to auto, or to branch %d or later", r->first);
-        return rc;
-    }
+    if (branch < r->first || (r->last && branch > r->last))
+        return refuse_branch(r, branch, err);
     out->branch = branch;
     out->open = r->open_possible && (!r->proprietary_possible || branch >= r->open_from);
+    return GPUC_OK;
+}
+
+/* The names of the architectures, and what a person should know. */
+static int describe(gpuc__driver_choice *out, const range *r, gpuc_error **err)
+{
+    if (r->unknown_id)
+        out->note = gpuc__asprintf("PCI device id %04x is not in this version's table; branch %d "
+                                   "is chosen for it without knowing that it serves it",
+                                   r->unknown_id, out->branch);
+    out->arch = gpuc__strdup(r->names.length ? gpuc__buf_text(&r->names) : "unknown");
+    if (r->names.failed || !out->arch || (r->unknown_id && !out->note))
+        return gpuc__error_nomem(err);
     return GPUC_OK;
 }
 
@@ -180,17 +197,10 @@ int gpuc__driver_choose(gpuc__driver_choice *out, const unsigned *device_ids, si
     result.install = branch >= 0 && count > 0;
     if (result.install)
         rc = choose(&result, &r, branch, number(table, "production"), err);
+    if (rc == GPUC_OK)
+        rc = describe(&result, &r, err);
     if (rc)
         goto done;
-    if (r.unknown_id)
-        result.note = gpuc__asprintf("PCI device id %04x is not in this version's table; branch %d "
-                                     "is chosen for it without knowing that it serves it",
-                                     r.unknown_id, result.branch);
-    result.arch = r.names.length ? gpuc__strdup(gpuc__buf_text(&r.names)) : gpuc__strdup("unknown");
-    if (r.names.failed || !result.arch || (r.unknown_id && !result.note)) {
-        rc = gpuc__error_nomem(err);
-        goto done;
-    }
     *out = result;
     memset(&result, 0, sizeof(result));
 done:

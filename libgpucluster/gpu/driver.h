@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which NVIDIA driver branch and kernel module a machine's GPUs need; table driver-branches.json. */
+/* Which NVIDIA driver branch and kernel module a machine's GPUs need: driver-branches.json. */
 #ifndef GPUC__DRIVER_H
 #define GPUC__DRIVER_H
 #include <gpucluster.h>
@@ -13,9 +13,9 @@ typedef struct gpuc__driver_choice {
     char *note;      /* what a person should know; NULL */
 } gpuc__driver_choice;
 
-/* device_ids: PCI device ids of the machine's NVIDIA GPUs (0x1eb8). wish: "auto", "none" or a branch
- * ("580"). GPUC_EINVAL (wish), GPUC_EUNSUPPORTED (no branch or module serves all of them, or not the
- * wished one; says which and what would), GPUC_ENOMEM, GPUC_EINTERNAL. */
+/* device_ids: PCI device ids of the machine's NVIDIA GPUs (0x1eb8). wish: "auto", "none" or a
+ * branch ("580"). GPUC_EINVAL (wish), GPUC_EUNSUPPORTED (no branch or module serves all of them, or
+ * not the wished one; says which and what would), GPUC_ENOMEM, GPUC_EINTERNAL. */
 int gpuc__driver_choose(gpuc__driver_choice *out, const unsigned *device_ids, size_t count,
                         const char *wish, gpuc_error **err);
 void gpuc__driver_choice_clear(gpuc__driver_choice *choice);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The CUDA compute probe: a Python text fed over SSH that loads PTX through libcuda and checks exact
- * integer arithmetic; and the reader of its lines. Nothing is written on the machine. */
+/* The CUDA compute probe: a Python text fed over SSH that loads PTX through libcuda and checks
+ * exact integer arithmetic; and the reader of its lines. Nothing is written on the machine. */
 #ifndef GPUC__PROBE_H
 #define GPUC__PROBE_H
 #include <gpucluster.h>
@@ -64,8 +64,8 @@ void gpuc__probe_free(gpuc__probe *probe);
 const gpuc__probe_gpu *gpuc__probe_find(const gpuc__probe *probe, const char *bus,
                                         const char *uuid);
 
-/* By CUresult, or with code 0 by the probe's own name of the error ("MISMATCH"). An unknown one gets a
- * general reason. GPUC_ENOMEM, GPUC_EINTERNAL (table broken). */
+/* By CUresult, or with code 0 by the probe's own name of the error ("MISMATCH"). An unknown one
+ * gets a general reason. GPUC_ENOMEM, GPUC_EINTERNAL (table broken). */
 int gpuc__cuda_reason_get(gpuc__cuda_reason *out, int code, const char *name, gpuc_error **err);
 void gpuc__cuda_reason_clear(gpuc__cuda_reason *reason);
 #endif

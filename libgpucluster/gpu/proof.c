@@ -111,41 +111,52 @@ static gpuc__check *append(gpuc__machine_proof *proof)
     return &list[proof->check_count++];
 }
 
+/* The check of that id and gpu, emptied, or a new one; NULL without memory. */
+static gpuc__check *slot_for(gpuc__machine_proof *proof, const char *id, const char *gpu)
+{
+    gpuc__check *slot = find(proof, id, gpu);
+
+    if (!slot)
+        return append(proof);
+    check_clear(slot);
+    return slot;
+}
+
+/* Copies text when there is one; false without memory. */
+static bool copy_text(char **out, const char *text, size_t max)
+{
+    *out = text && *text ? gpuc__proof_text(text, max) : NULL;
+    return *out || !text || !*text;
+}
+
 int gpuc__proof_set(gpuc__machine_proof *proof, const char *id, const char *gpu, int status,
                     const char *observed, const char *threshold, const char *remedy,
                     const char *evidence, gpuc_error **err)
 {
     json_t *row = gpuc__table_find_text(proof->table, "checks", "id", id);
-    gpuc__check made = {.status = status}, *slot;
+    gpuc__check made = {.status = status}, *slot = NULL;
 
     if (!row || status < GPUC_CHECK_PASS || status > GPUC_CHECK_FAIL)
         return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_GPU,
                                "there is no check \"%s\" with status %d", id, status);
+    if (!observed || !*observed)
+        observed = "-";
     if (!threshold)
         threshold = gpuc__table_text(row, "threshold");
     if (!remedy && status > GPUC_CHECK_SKIP)
         remedy = gpuc__table_text(row, "remedy");
-    made.id = gpuc__strdup(id);
-    made.gpu = gpu ? gpuc__proof_text(gpu, KEY_MAX_BYTES) : NULL;
-    made.observed = gpuc__proof_text(observed, TEXT_MAX_BYTES);
-    made.threshold = gpuc__proof_text(threshold, TEXT_MAX_BYTES);
-    made.remedy = remedy ? gpuc__proof_text(remedy, TEXT_MAX_BYTES) : NULL;
-    made.evidence = evidence && *evidence ? gpuc__proof_text(evidence, EVIDENCE_MAX_BYTES) : NULL;
-    if (!made.id || (gpu && !made.gpu) || !made.observed || !made.threshold ||
-        (remedy && !made.remedy) || (evidence && *evidence && !made.evidence))
-        goto no_memory;
-    slot = find(proof, id, gpu);
-    if (slot)
-        check_clear(slot);
-    else
-        slot = append(proof);
-    if (!slot)
-        goto no_memory;
+    if (copy_text(&made.id, id, KEY_MAX_BYTES) && copy_text(&made.gpu, gpu, KEY_MAX_BYTES) &&
+        copy_text(&made.observed, observed, TEXT_MAX_BYTES) &&
+        copy_text(&made.threshold, threshold, TEXT_MAX_BYTES) &&
+        copy_text(&made.remedy, remedy, TEXT_MAX_BYTES) &&
+        copy_text(&made.evidence, evidence, EVIDENCE_MAX_BYTES))
+        slot = slot_for(proof, id, gpu);
+    if (!slot) {
+        check_clear(&made);
+        return gpuc__error_nomem(err);
+    }
     *slot = made;
     return GPUC_OK;
-no_memory:
-    check_clear(&made);
-    return gpuc__error_nomem(err);
 }
 
 void gpuc__proof_set_idle(gpuc__machine_proof *proof, const char *id, const char *gpu)

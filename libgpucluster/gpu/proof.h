@@ -18,7 +18,7 @@ typedef struct gpuc__check {
     char *threshold; /* what would have passed */
     char *remedy;    /* NULL when it passed */
     char *evidence;  /* at most 1 KiB of what was read; NULL */
-    bool idle;       /* skipped because it does not apply to this GPU or driver: no say in a verdict */
+    bool idle;       /* skipped since it does not apply here: it has no say in a verdict */
 } gpuc__check;
 
 typedef struct gpuc__proof_gpu {
@@ -39,16 +39,16 @@ typedef struct gpuc__machine_proof {
     json_t *table; /* checks.json */
 } gpuc__machine_proof;
 
-/* Evaluates. expected_gpus: what the spec declares; -1: not declared. collect NULL: the machine could
- * not be looked at; probe NULL: the probe was not run (why: probe_reason, NULL for none). k8s.alloc
+/* Evaluates. expected_gpus: what the spec declares; -1: not declared. collect NULL: the machine
+ * could not be looked at; probe NULL: the probe was not run (why: probe_reason, or NULL). k8s.alloc
  * and k8s.pod are added as SKIP "not tried" for gpuc__proof_set. GPUC_EINVAL, GPUC_ENOMEM. */
 int gpuc__proof_evaluate(gpuc__machine_proof **out, const char *machine, int expected_gpus,
                          const gpuc__collect *collect, const gpuc__probe *probe,
                          const char *probe_reason, gpuc_error **err);
 /* A proof without checks. NULL: *err says why. */
 gpuc__machine_proof *gpuc__proof_new(const char *machine, gpuc_error **err);
-/* Adds a check, or replaces the one of that id and gpu. threshold and, unless it passed, remedy come
- * from the table when NULL. GPUC_EINVAL for an id not in the table. */
+/* Adds a check, or replaces the one of that id and gpu. threshold and, unless it passed, remedy
+ * come from the table when NULL. GPUC_EINVAL for an id not in the table. */
 int gpuc__proof_set(gpuc__machine_proof *proof, const char *id, const char *gpu, int status,
                     const char *observed, const char *threshold, const char *remedy,
                     const char *evidence, gpuc_error **err);
@@ -59,8 +59,9 @@ void gpuc__proof_set_idle(gpuc__machine_proof *proof, const char *id, const char
 /* The worst check; one that does not apply has no say. */
 int gpuc__proof_verdict(const gpuc__machine_proof *proof);
 
-/* Which of the GPUs the probe must leave alone: bus ids of GPUs with running processes, and of those
- * whose process list cannot be read but which use memory. New NULL-terminated list of new strings. */
+/* Which of the GPUs the probe must leave alone: bus ids of GPUs with running processes, and of
+ * those whose process list cannot be read but which use memory. New NULL-terminated list of new
+ * strings. */
 int gpuc__proof_busy(char ***out, size_t *count, const gpuc__collect *collect, gpuc_error **err);
 void gpuc__proof_busy_free(char **list);
 

@@ -79,7 +79,8 @@ int gpuc__proof_from_json(gpuc__machine_proof **out, const json_t *object, gpuc_
     int rc;
 
     if (!name)
-        return gpuc__error_set(err, GPUC_EPROTO, GPUC_DOMAIN_GPU, "the JSON is not that of a proof");
+        return gpuc__error_set(err, GPUC_EPROTO, GPUC_DOMAIN_GPU,
+                               "the JSON is not that of a proof");
     proof = gpuc__proof_new(name, err);
     if (!proof)
         return GPUC_ENOMEM;

@@ -4,6 +4,7 @@
 
 #include <libxml/parser.h>
 #include <libxml/xmlerror.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,31 +197,34 @@ static void note_sickness(gpuc__smi_gpu *gpu, const char *path, const char *text
     }
 }
 
+/* Elements of the process list; false: the path is of another element. */
+static bool process_list_element(reader *r, const char *below)
+{
+    gpuc__smi_value list;
+
+    if (!below)
+        return false;
+    if (r->process && strncmp(below, "process_info/", 13) == 0) {
+        process_element(r, below + 13); /* a program may be called "Unknown Error" */
+    } else if (r->process && strcmp(below, "process_info") == 0) {
+        close_process(r);
+    } else if (*below == '\0') {
+        gpuc__smi_value_read(&list, GPUC__SMI_KIND_TEXT, r->has_child ? "" : r->text);
+        r->gpu->processes_known = !list.text[0] || strcasecmp(list.text, "None") == 0;
+        return r->gpu->processes_known;
+    }
+    return true;
+}
+
 static void gpu_element(reader *r, const char *path)
 {
-    const char *below = process_path(path);
     int field = gpuc__smi_gpu_field_of(path);
 
-    if (below && r->process && strncmp(below, "process_info/", 13) == 0) {
-        process_element(r, below + 13);
-        return; /* a program may be called "Unknown Error" */
-    }
-    if (below && strcmp(below, "process_info") == 0 && r->process) {
-        close_process(r);
+    if (process_list_element(r, process_path(path)) || r->has_child)
         return;
-    }
-    if (!r->has_child)
-        note_sickness(r->gpu, path, r->text);
-    if (below && *below == '\0') {
-        gpuc__smi_value list;
-
-        gpuc__smi_value_read(&list, GPUC__SMI_KIND_TEXT, r->has_child ? "" : r->text);
-        if (!list.text[0] || strcasecmp(list.text, "None") == 0)
-            r->gpu->processes_known = true;
-    } else if (field >= 0 && !r->has_child &&
-               r->gpu->field[field].state == GPUC__SMI_UNKNOWN) {
+    note_sickness(r->gpu, path, r->text);
+    if (field >= 0 && r->gpu->field[field].state == GPUC__SMI_UNKNOWN)
         gpuc__smi_value_read(&r->gpu->field[field], gpuc__smi_gpu_fields[field].kind, r->text);
-    }
 }
 
 static void close_gpu(reader *r)
@@ -277,57 +281,73 @@ static void on_entity(void *data, const xmlChar *name, int type, const xmlChar *
     stop(r);
 }
 
-/* Bytes of the UTF-8 sequence at text, 0 when it is none. */
+/* Characters that XML allows. */
+static bool xml_character(uint32_t c)
+{
+    return c >= 0x20 && c != 0x7f && (c < 0xd800 || c > 0xdfff) && c != 0xfffe && c != 0xffff &&
+           c <= 0x10ffff;
+}
+
+/* Bytes of the UTF-8 sequence at text, 0 when it is none or not one for XML. */
 static size_t utf8_length(const unsigned char *text, size_t left)
 {
-    size_t n = text[0] < 0x80 ? 1 : text[0] >= 0xc2 && text[0] < 0xe0 ? 2
-             : text[0] >= 0xe0 && text[0] < 0xf0 ? 3 : text[0] >= 0xf0 && text[0] < 0xf5 ? 4 : 0;
+    static const struct {
+        unsigned char mask, lead;
+        uint32_t least; /* fewer bytes would do below it */
+    } forms[] = {{0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
 
-    if (n == 0 || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
+    for (size_t more = 1; more <= 3; more++) {
+        uint32_t c = text[0] & ~forms[more - 1].mask;
+
+        if ((text[0] & forms[more - 1].mask) != forms[more - 1].lead || left <= more)
+            continue;
+        for (size_t i = 1; i <= more; i++) {
+            if ((text[i] & 0xc0) != 0x80)
+                return 0;
+            c = c << 6 | (text[i] & 0x3f);
+        }
+        return c >= forms[more - 1].least && xml_character(c) ? more + 1 : 0;
     }
-    if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-        (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f) ||
-        (text[0] == 0xef && text[1] == 0xbf && text[2] > 0xbd))
-        return 0;
-    return n;
+    return 0;
+}
+
+/* A reference that XML knows without a declaration. */
+static bool is_reference(const char *at, size_t left)
+{
+    static const char *const known[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&apos;", "&#"};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (left >= strlen(known[i]) && strncmp(at, known[i], strlen(known[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_plain(char c)
+{
+    return (c >= ' ' && c < 0x7f && c != '&') || c == '\n' || c == '\t' || c == '\r';
 }
 
 /* Process names are whatever bytes a program chose, and nvidia-smi does not always escape them. */
 static bool clean(gpuc__buf *out, const char *bytes, size_t length)
 {
-    static const char *const known[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&apos;", "&#"};
-
     for (size_t i = 0; i < length && !out->failed;) {
-        size_t run = i, n = 0;
+        size_t run = i, n;
 
-        while (run < length && bytes[run] != '&' &&
-               ((bytes[run] >= ' ' && bytes[run] != 0x7f) || bytes[run] == '\n' ||
-                bytes[run] == '\t' || bytes[run] == '\r'))
+        while (run < length && is_plain(bytes[run]))
             run++;
         gpuc__buf_add(out, bytes + i, run - i);
         i = run;
         if (i == length)
             break;
         n = utf8_length((const unsigned char *)bytes + i, length - i);
-        if (bytes[i] == '&') {
-            bool escaped = false;
-
-            for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
-                escaped = escaped || (length - i >= strlen(known[k]) &&
-                                      strncmp(bytes + i, known[k], strlen(known[k])) == 0);
-            gpuc__buf_puts(out, escaped ? "&" : "&amp;");
-            i++;
-        } else if (n > 1) {
+        if (bytes[i] == '&')
+            gpuc__buf_puts(out, is_reference(bytes + i, length - i) ? "&" : "&amp;");
+        else if (n)
             gpuc__buf_add(out, bytes + i, n);
-            i += n;
-        } else {
+        else
             gpuc__buf_putc(out, '?');
-            i++;
-        }
+        i += n ? n : 1;
     }
     return !out->failed;
 }

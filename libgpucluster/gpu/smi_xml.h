@@ -95,8 +95,8 @@ typedef struct gpuc__smi {
     bool simulated; /* a comment of the document says SIMULATED */
 } gpuc__smi;
 
-/* Reads one document; text before and after it is ignored. GPUC_EPROTO (not such a document, or cut;
- * says the line), GPUC_ELIMIT (a bound above), GPUC_ENOMEM. */
+/* Reads one document; text before and after it is ignored. GPUC_EPROTO (not such a document, or
+ * cut; says the line), GPUC_ELIMIT (a bound above), GPUC_ENOMEM. */
 int gpuc__smi_parse(gpuc__smi **out, const char *bytes, size_t length, gpuc_error **err);
 void gpuc__smi_free(gpuc__smi *smi);
 

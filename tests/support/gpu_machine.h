@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A machine's answer, made of parts, for the tests of checks and reports. Include after cmocka.h and
- * support/gpu_data.h. */
+/* A machine's answer, made of parts, for the tests of checks and reports. Include after cmocka.h
+ * and support/gpu_data.h. */
 #ifndef GPUC_TEST_GPU_MACHINE_H
 #define GPUC_TEST_GPU_MACHINE_H
 #include <stdio.h>

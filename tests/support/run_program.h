@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a shell command with a text on stdin and gives back what it printed. Include after cmocka.h. */
+/* Runs a shell command with a text on stdin, gives what it printed. Include after cmocka.h. */
 #ifndef GPUC_TEST_RUN_PROGRAM_H
 #define GPUC_TEST_RUN_PROGRAM_H
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sections of one look at a machine: whole, missing, cut, forged; and the script run for real. */
+/* The sections of one look at a machine: whole, missing, cut, forged; the script run for real. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -226,6 +226,28 @@ static void test_gpu_report__what_machines_print_stays_text(void **state)
     gpuc_report_unref(report);
 }
 
+static void test_gpu_report__proof_comes_back_from_json(void **state)
+{
+    gpu_machine m = GPU_MACHINE_TWO;
+    gpuc__machine_proof *p = gpu_machine_prove(&m, "m", 2, "0000:0a:00.0"), *again = NULL;
+    json_t *json = gpuc__proof_to_json(p), *second;
+
+    assert_int_equal(gpuc__proof_from_json(&again, json, NULL), GPUC_OK);
+    second = gpuc__proof_to_json(again);
+    assert_true(json_equal(json, second));
+    json_decref(second);
+    gpuc__proof_free(again);
+    again = NULL;
+    json_decref(json);
+    gpuc__proof_free(p);
+    json = json_loads("{\"name\":\"m\",\"checks\":[{\"id\":\"smi.run\",\"status\":\"fail\"},7],"
+                      "\"gpus\":[{},1]}", 0, NULL);
+    assert_int_equal(gpuc__proof_from_json(&again, json, NULL), GPUC_OK);
+    assert_string_equal(gpuc__proof_find(again, "smi.run", NULL)->observed, "-");
+    gpuc__proof_free(again);
+    json_decref(json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_gpu_report__verdicts_and_replacing),
         cmocka_unit_test(test_gpu_report__without_machines_or_gpus),
         cmocka_unit_test(test_gpu_report__what_machines_print_stays_text),
+        cmocka_unit_test(test_gpu_report__proof_comes_back_from_json),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nvidia-smi's XML cut and changed: every fixture, and every real capture where they are at hand. */
+/* nvidia-smi's XML cut and changed: every fixture, and real captures where they are at hand. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>

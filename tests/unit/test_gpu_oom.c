@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The proof from bytes to report with each of its allocations failing in turn. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "gpu/driver.h"
+#include "gpu/report.h"
+#include "support/gpu_data.h"
+
+static long left; /* allocations that still work; -1: all */
+
+static int spend(void)
+{
+    if (left == 0)
+        return 0;
+    if (left > 0)
+        left--;
+    return 1;
+}
+
+static void *failing_malloc(size_t size)
+{
+    return spend() ? malloc(size) : NULL;
+}
+
+static void *failing_realloc(void *memory, size_t size)
+{
+    return spend() ? realloc(memory, size) : NULL;
+}
+
+static const gpuc_allocator allocator = {failing_malloc, failing_realloc, free};
+
+typedef struct input {
+    char *answer;
+    size_t length;
+} input;
+
+static const char probe_text[] =
+    "{\"event\":\"driver\",\"cuda\":13000,\"count\":2}\n{\"event\":\"gpu\",\"ordinal\":0,"
+    "\"bus\":\"0000:0a:00.0\",\"status\":\"fail\",\"code\":719,\"error\":\"E\",\"stage\":\"s\"}\n";
+
+static int evaluate(gpuc__machine_proof **proof, const input *in, gpuc_error **err)
+{
+    gpuc__collect *collect = NULL;
+    gpuc__probe *probe = NULL;
+    char **busy = NULL, *command = NULL, *script = NULL;
+    size_t count = 0;
+    int rc = gpuc__collect_parse(&collect, "nonce123", in->answer, in->length, err);
+
+    if (rc == GPUC_OK)
+        rc = gpuc__proof_busy(&busy, &count, collect, err);
+    if (rc == GPUC_OK)
+        rc = gpuc__probe_command(&command, 0, (const char *const *)busy, count, err);
+    if (rc == GPUC_OK)
+        rc = gpuc__probe_script(&script, err);
+    if (rc == GPUC_OK)
+        rc = gpuc__probe_parse(&probe, 5, probe_text, sizeof(probe_text) - 1, "", 0, err);
+    if (rc == GPUC_OK)
+        rc = gpuc__proof_evaluate(proof, "m", 2, collect, probe, NULL, err);
+    gpuc__proof_busy_free(busy);
+    gpuc_free(command);
+    gpuc_free(script);
+    gpuc__probe_free(probe);
+    gpuc__collect_free(collect);
+    return rc;
+}
+
+static int whole_scenario(const input *in, gpuc_error **err)
+{
+    static const unsigned ids[] = {0x1eb8, 0x9999};
+    gpuc__driver_choice choice = {0};
+    gpuc__machine_proof *proof = NULL;
+    gpuc_report *report = NULL;
+    char *text = NULL, *json = NULL;
+    int rc = evaluate(&proof, in, err);
+
+    if (rc == GPUC_OK)
+        rc = gpuc__proof_set(proof, "k8s.pod", NULL, GPUC_CHECK_WARN, "x", NULL, NULL, "e", err);
+    if (rc == GPUC_OK)
+        rc = gpuc__driver_choose(&choice, ids, 2, "auto", err);
+    if (rc == GPUC_OK)
+        rc = (report = gpuc__report_new("c")) ? GPUC_OK : GPUC_ENOMEM;
+    if (rc == GPUC_OK) {
+        rc = gpuc__report_add_machine(report, proof, err);
+        proof = NULL;
+    }
+    if (rc == GPUC_OK) {
+        text = gpuc_report_to_text(report);
+        json = gpuc_report_to_json(report);
+        rc = text && json ? GPUC_OK : GPUC_ENOMEM;
+    }
+    gpuc_free(text);
+    gpuc_free(json);
+    gpuc__driver_choice_clear(&choice);
+    gpuc_report_unref(report);
+    gpuc__proof_free(proof);
+    return rc;
+}
+
+static void test_gpu_oom__each_allocation_fails_in_turn(void **state)
+{
+    size_t length;
+    char *xml = gpu_fixture("two-gpus-580.xml", &length);
+    input in = {malloc(length + 512), 0};
+    gpuc_error *err = NULL;
+    long n;
+
+    assert_non_null(in.answer);
+    in.length = (size_t)sprintf(in.answer,
+                                "==nonce123 begin pci\n0000:0a:00.0 0x10de 0x2236 0x030200 -\n\n"
+                                "==nonce123 end pci 0\n==nonce123 begin smi\n%s\n"
+                                "==nonce123 end smi 0\n",
+                                xml);
+    gpuc_set_allocator(&allocator);
+    for (n = 0; n < 10000; n++) {
+        int rc;
+
+        left = n;
+        rc = whole_scenario(&in, &err);
+        left = -1;
+        if (rc == GPUC_OK)
+            break;
+        if (rc != GPUC_ENOMEM)
+            fail_msg("allocation %ld: %d %s", n, rc, err ? gpuc_error_message(err) : "");
+        err = gpuc_error_unref(err);
+    }
+    gpuc_set_allocator(NULL);
+    assert_null(err);
+    assert_in_range(n, 50, 9999);
+    print_message("%ld allocations\n", n);
+    free(in.answer);
+    free(xml);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gpu_oom__each_allocation_fails_in_turn),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
