@@ -7,8 +7,7 @@
 #include "util/alloc.h"
 #include "util/error.h"
 
-#define REQUEST_MS 30000
-#define WAIT_S 20             /* one wait for an operation, by the daemon */
+#define WAIT_S 20 /* one wait for an operation, by the daemon; less than a request may take */
 #define ANSWER_MAX (32u * 1024 * 1024)
 
 #define OPERATION_DONE 200    /* status codes of the API from 200 on are final */
@@ -184,7 +183,7 @@ static void no_memory(gpuc__local_task *task)
 static void send_request(gpuc__local_task *task, gpuc__http_args *args, char *path)
 {
     args->path = path;
-    args->timeout_ms = REQUEST_MS;
+    args->timeout_ms = task->provider->request_ms;
     args->response_max = ANSWER_MAX;
     args->data = task;
     task->request = path ? gpuc__http_send(task->provider->http, args) : NULL;

@@ -9,6 +9,7 @@
 #define CREATE_MS 600000
 #define DESTROY_MS 180000
 #define LOOK_MS 60000
+#define REQUEST_MS 30000
 
 static int local_new(gpuc__provider **out, const gpuc__provider_config *config, gpuc_error **err)
 {
@@ -17,6 +18,7 @@ static int local_new(gpuc__provider **out, const gpuc__provider_config *config, 
     if (!provider)
         return gpuc__error_nomem(err);
     provider->refs = 1;
+    provider->request_ms = REQUEST_MS;
     provider->context = gpuc_context_ref(config->context);
     provider->spec = config->spec;
     provider->uuid = gpuc__strdup(config->cluster_uuid);

@@ -37,6 +37,7 @@ struct gpuc__provider {
     char *socket;
     bool incus;         /* else LXD */
     bool trusted;       /* the daemon was asked and said so */
+    int request_ms;     /* how long one answer may take; tests have less patience */
     gpuc__local_task *tasks;
 };
 

@@ -37,6 +37,8 @@ static void add_config(gpuc__buf *out, const gpuc__provider *provider,
         add_option(out, "limits.memory", machine->memory);
     add_option(out, GPUC__LOCAL_LABEL "cluster", provider->uuid);
     add_option(out, GPUC__LOCAL_LABEL "machine", machine->name);
+    add_option(out, GPUC__LOCAL_LABEL "user", machine->user);
+    add_option(out, GPUC__LOCAL_LABEL "stage", "ready");
 }
 
 static void add_make(gpuc__buf *out, const gpuc__provider *provider,
