@@ -116,15 +116,20 @@ static int refuse(gpuc__store *store, int fd, gpuc_error **err)
 }
 
 /* Whether fd is still the lock file by its name: the holder before may have removed the cluster. */
-static bool still_there(gpuc__store *store, int fd)
+static int check_still_there(gpuc__store *store, int fd, gpuc_error **err)
 {
     char *path = gpuc__asprintf("%s/lock", store->dir);
     struct stat by_fd, by_path;
-    bool same = path && fstat(fd, &by_fd) == 0 && stat(path, &by_path) == 0 &&
-                by_fd.st_ino == by_path.st_ino && by_fd.st_dev == by_path.st_dev;
+    int rc = GPUC_OK;
 
+    if (!path)
+        return gpuc__error_nomem(err);
+    if (fstat(fd, &by_fd) != 0 || stat(path, &by_path) != 0 || by_fd.st_ino != by_path.st_ino ||
+        by_fd.st_dev != by_path.st_dev)
+        rc = gpuc__error_set(err, GPUC_ENOTFOUND, GPUC_DOMAIN_STATE,
+                             "the cluster %s was removed by another process just now", store->name);
     gpuc__free(path);
-    return same;
+    return rc;
 }
 
 int gpuc__store_lock(gpuc__store *store, const char *what, gpuc_error **err)
@@ -142,10 +147,8 @@ int gpuc__store_lock(gpuc__store *store, const char *what, gpuc_error **err)
             rc = refuse(store, fd, err);
         else
             rc = gpuc__error_errno(err, errno, "cannot lock the cluster %s", store->name);
-    } else if (!still_there(store, fd)) {
-        rc = gpuc__error_set(err, GPUC_ENOTFOUND, GPUC_DOMAIN_STATE,
-                             "the cluster %s was removed by another process just now",
-                             store->name);
+    } else {
+        rc = check_still_there(store, fd, err);
     }
     if (rc != GPUC_OK) {
         close(fd);

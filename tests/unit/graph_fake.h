@@ -137,12 +137,19 @@ static inline char *fake_shell(const gpuc__node *node, void *data)
 static const gpuc__step_ops fake_ops = {fake_probe, fake_act, fake_cancel, fake_shell, NULL};
 static const gpuc__step_ops fake_check_ops = {fake_probe, NULL, NULL, NULL, NULL};
 
+/* A folder for state, in memory where that can be had: a killed process loses nothing there either,
+ * and no disk is waited for. */
+static inline void fake_base(char *base, size_t size)
+{
+    snprintf(base, size, "%s/gpuc-test-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    assert_non_null(mkdtemp(base));
+}
+
 static inline void fake_open(fake_world *world, bool with_store)
 {
     memset(world, 0, sizeof(*world));
     assert_int_equal(gpuc_context_new(&world->context, NULL), GPUC_OK);
-    snprintf(world->base, sizeof(world->base), "/tmp/gpuc-test-XXXXXX");
-    assert_non_null(mkdtemp(world->base));
+    fake_base(world->base, sizeof(world->base));
     if (with_store) {
         ASSERT_OK(gpuc__store_open(&world->store, world->base, "k8s", true, NULL, NULL));
         ASSERT_OK(gpuc__store_lock(world->store, "test", NULL));
