@@ -136,7 +136,7 @@ int gpuc__proof_set(gpuc__machine_proof *proof, const char *id, const char *gpu,
     json_t *row = gpuc__table_find_text(proof->table, "checks", "id", id);
     gpuc__check made = {.status = status}, *slot = NULL;
 
-    if (!row || status < GPUC_CHECK_PASS || status > GPUC_CHECK_FAIL)
+    if (!row || gpuc__check_status_name(status)[0] == '?')
         return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_GPU,
                                "there is no check \"%s\" with status %d", id, status);
     if (!observed || !*observed)
