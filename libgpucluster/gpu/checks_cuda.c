@@ -19,8 +19,8 @@ bool gpuc__gpu_busy(const gpuc__smi_gpu *gpu, char *out, size_t size)
     if (gpu->process_total) {
         const gpuc__smi_process *p = &gpu->processes[0];
 
-        snprintf(out, size, "left alone: %zu running processes, among them %ld %s",
-                 gpu->process_total, p->pid, p->name);
+        snprintf(out, size, "left alone: process %ld %s runs on it, and %zu more", p->pid, p->name,
+                 gpu->process_total - 1);
         return true;
     }
     if (!gpu->processes_known && used->has_number && used->number > IDLE_MIB) {

@@ -53,7 +53,7 @@ static void test_gpu_checks__healthy_beside_busy_and_broken_memory(void **state)
     expect(p, "mode.compute", SECOND, GPUC_CHECK_PASS, "Default");
     expect(p, "cuda.compute", FIRST, GPUC_CHECK_PASS, "600.2");
     expect(p, "cuda.compute", SECOND, GPUC_CHECK_SKIP,
-           "left alone: 2 running processes, among them 4242 /opt/a & b/trainer");
+           "left alone: process 4242 /opt/a & b/trainer --name=R&D runs on it, and 1 more");
     assert_int_equal(gpuc__proof_verdict(p), GPUC_CHECK_FAIL);
     gpuc__proof_free(p);
 }
