@@ -2,7 +2,9 @@
 # shellcheck shell=sh
 # Image archives of a bundle or mirror into containerd. From upstream there are none: containerd pulls.
 
-archives() { awk '$1 ~ /^image-/ {print $2}' "$GPUC_DIR/files/index" 2>/dev/null; }
+archives() {
+    [ ! -e "$GPUC_DIR/files/index" ] || awk '$1 ~ /^image-/ {print $2}' "$GPUC_DIR/files/index"
+}
 # images/SHA holds the references that the archive brought.
 probe() {
     gpuc_archives=$(archives)
@@ -21,17 +23,30 @@ probe() {
     done
     present "$gpuc_count images"
 }
+# The references in an archive: docker's manifest, or the index of an OCI layout.
+refs_of() {
+    for gpuc_member in manifest.json ./manifest.json index.json ./index.json; do
+        tar -xOf "$1" "$gpuc_member" >"$GPUC_DIR/tmp/manifest" 2>/dev/null || continue
+        grep -oE '"RepoTags": *\[[^]]*\]|"io.containerd.image.name": *"[^"]*"' "$GPUC_DIR/tmp/manifest" |
+            grep -oE '"[a-z0-9][^":]*[:/][^"]*"' | tr -d '"'
+        return 0
+    done
+}
 act() {
+    ledger_dir
     mkdir -p "$GPUC_DIR/images"
     for gpuc_sum in $(archives); do
-        gpuc_refs=$(tar -xOf "$GPUC_DIR/files/$gpuc_sum" manifest.json |
-            grep -o '"RepoTags": *\[[^]]*\]' | grep -o '"[^"]*[:/][^"]*"' | tr -d '"')
+        gpuc_refs=$(refs_of "$GPUC_DIR/files/$gpuc_sum")
+        [ -n "$gpuc_refs" ] || fail images "the archive $gpuc_sum names no image"
         gpuc_had=$(ctr -n k8s.io images ls -q)
         for gpuc_ref in $gpuc_refs; do
             printf '%s\n' "$gpuc_had" | grep -qxF -- "$gpuc_ref" || record image "$gpuc_ref"
         done
-        ctr -n k8s.io images import "$GPUC_DIR/files/$gpuc_sum" ||
+        say "$gpuc_refs"
+        ctr -n k8s.io images import "$GPUC_DIR/files/$gpuc_sum" >"$GPUC_DIR/tmp/import" 2>&1 || {
+            tail -n 20 "$GPUC_DIR/tmp/import"
             fail images "containerd could not import the archive $gpuc_sum"
+        }
         printf '%s\n' "$gpuc_refs" | sed '/^$/d' >"$GPUC_DIR/images/$gpuc_sum.new"
         mv -f "$GPUC_DIR/images/$gpuc_sum.new" "$GPUC_DIR/images/$gpuc_sum"
     done
