@@ -54,9 +54,10 @@ typedef struct fake_step {
 
 static inline void fake_note(fake_world *world, const char *what, const char *name)
 {
-    size_t used = strlen(world->log);
+    size_t used = *name ? strlen(world->log) : 0;
 
-    snprintf(world->log + used, sizeof(world->log) - used, "%s %s; ", what, name);
+    if (*name)
+        snprintf(world->log + used, sizeof(world->log) - used, "%s %s; ", what, name);
 }
 
 static inline void fake_probe(gpuc__node *node, void *data)
