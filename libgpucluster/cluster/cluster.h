@@ -117,6 +117,9 @@ int gpuc__customs_load(gpuc_cluster *cluster, gpuc_error **err);
 int gpuc__customs_save(gpuc_cluster *cluster, gpuc_error **err);
 bool gpuc__cluster_skips(const gpuc_cluster *cluster, const char *step, const char *machine);
 
+/* addons.c: what manifests and jobs are filled with, images as the bundle has them. */
+int gpuc__cluster_manifest_values(json_t **out, gpuc_cluster *cluster, gpuc_error **err);
+
 /* graph_up.c, graph_down.c: what `up`, `verify` and `down` consist of. */
 int gpuc__cluster_up_graph(gpuc__graph **out, gpuc_cluster *cluster, uint32_t flags,
                            gpuc_error **err);

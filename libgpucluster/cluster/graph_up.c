@@ -22,8 +22,11 @@ static bool applies(const builder *b, const gpuc__recipe_step *step, const gpuc_
 /* Steps of the cluster apply when any machine of their roles is in it. */
 static bool any_applies(const builder *b, const gpuc__recipe_step *step)
 {
+    gpuc__recipe_step as_of_machine = *step;
+
+    as_of_machine.cluster = false;
     for (size_t i = 0; i < b->cluster->member_count; i++) {
-        if (applies(b, step, b->cluster->members[i]))
+        if (applies(b, &as_of_machine, b->cluster->members[i]))
             return true;
     }
     return false;

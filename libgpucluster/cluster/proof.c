@@ -13,13 +13,17 @@
 #include "kube/job.h"
 #include "kube/node.h"
 #include "util/alloc.h"
+#include "util/buf.h"
 #include "util/error.h"
+
+#define POD_DEADLINE_S 600
+#define POD_LOG_MAX 65536
 
 typedef struct proving {
     char nonce[33];
     gpuc__collect *collect;
     gpuc__machine_proof *proof;
-    char *pod_output;
+    gpuc__buf pod_log;
     gpuc__job_run *job;
 } proving;
 
@@ -32,7 +36,7 @@ static void free_proving(gpuc__action *action)
         return;
     gpuc__collect_free(p->collect);
     gpuc__proof_free(p->proof);
-    gpuc__free(p->pod_output);
+    gpuc__buf_clear(&p->pod_log);
     gpuc__free(p);
 }
 
@@ -117,7 +121,8 @@ static void set_labels(gpuc__action *action)
     proving *p = action->work;
     gpuc__label_wish gpu, cuda;
     json_t *labels = json_object();
-    gpuc__kube *kube;
+    gpuc__kube *kube = NULL;
+    gpuc_error *error = NULL;
 
     gpuc__proof_labels(p->proof, true, &gpu, &cuda);
     if (gpuc__proof_verdict(p->proof) == GPUC_CHECK_FAIL)
@@ -126,61 +131,53 @@ static void set_labels(gpuc__action *action)
         json_object_set_new(labels, "gpu", label_value(gpu));
     if (cuda != GPUC__LABEL_KEEP)
         json_object_set_new(labels, "cuda", label_value(cuda));
-    if (gpuc__action_kube(action, &kube))
+    if (gpuc__cluster_kube(&kube, action->cluster, &error) == GPUC_OK)
         action->kube_call = gpuc__node_label(kube, action->member->name, labels, on_labelled, action);
     json_decref(labels);
-    if (!action->kube_call)
+    if (error)
+        finish(action, error);
+    else if (!action->kube_call)
         finish_nomem(action);
 }
 
-static void on_pod_line(void *data, const char *node, const char *line)
+static void on_pod_line(void *data, const char *node, const char *text, size_t length)
 {
     gpuc__action *action = data;
     proving *p = action->work;
-    char *grown = gpuc__asprintf("%s%s\n", p->pod_output ? p->pod_output : "", line);
 
     (void)node;
-    if (grown && strlen(grown) < 8192) {
-        gpuc__free(p->pod_output);
-        p->pod_output = grown;
-    } else {
-        gpuc__free(grown);
-    }
+    gpuc__buf_add(&p->pod_log, text, length);
+    gpuc__buf_putc(&p->pod_log, '\n');
 }
 
-static void set_pod_check(gpuc__action *action, int status, const char *observed,
-                          const char *remedy, gpuc_error **err)
+static int set_pod_check(proving *p, const gpuc_error *error, gpuc_error **err)
 {
-    proving *p = action->work;
-
-    gpuc__proof_set(p->proof, "k8s.pod", NULL, status, observed, NULL, remedy, p->pod_output, err);
+    if (!error)
+        return gpuc__proof_set(p->proof, "k8s.pod", NULL, GPUC_CHECK_PASS,
+                               "nvidia-smi ran in a pod and ended with 0", NULL, NULL, NULL, err);
+    return gpuc__proof_set(p->proof, "k8s.pod", NULL, GPUC_CHECK_FAIL, gpuc_error_message(error),
+                           NULL, gpuc_error_remedy(error), gpuc__buf_text(&p->pod_log), err);
 }
 
-static void on_pod_done(void *data, const gpuc__job_result *result, gpuc_error *error)
+static void on_pod_done(void *data, const gpuc__job_end *end, gpuc_error *error)
 {
     gpuc__action *action = data;
     proving *p = action->work;
+    gpuc_error *ours = NULL;
 
+    (void)end;
     p->job = NULL;
+    action->cancel_work = NULL;
     if (action->cancelled) {
         finish(action, error);
         return;
     }
-    if (error) {
-        gpuc_error *ignored = NULL;
-
-        set_pod_check(action, GPUC_CHECK_FAIL, gpuc_error_message(error), gpuc_error_remedy(error),
-                      &ignored);
-        gpuc_error_unref(ignored);
-        gpuc_error_unref(error);
-    } else if (result->exit_code == 0) {
-        set_pod_check(action, GPUC_CHECK_PASS, "nvidia-smi ran in a pod and ended with 0", NULL,
-                      NULL);
-    } else {
-        set_pod_check(action, GPUC_CHECK_FAIL, result->text ? result->text : result->reason, NULL,
-                      NULL);
-    }
-    set_labels(action);
+    set_pod_check(p, error, &ours);
+    gpuc_error_unref(error);
+    if (ours)
+        finish(action, ours);
+    else
+        set_labels(action);
 }
 
 static void cancel_pod(gpuc__action *action)
@@ -191,18 +188,42 @@ static void cancel_pod(gpuc__action *action)
         gpuc__job_run_cancel(p->job);
 }
 
-/* The pod has the attempt's name: a second start of the same attempt finds the first. */
-static void run_pod(gpuc__action *action)
+static int start_pod(gpuc__action *action, gpuc__kube *kube, gpuc_error **err)
 {
     proving *p = action->work;
+    json_t *values = NULL, *kind = NULL;
+    gpuc__job_run_args args = {
+        .params = {.kind = "gpucluster-proof", .node = action->member->name,
+                   .run_id = action->attempt, .gpus = 1, .deadline_s = POD_DEADLINE_S},
+        .line = on_pod_line,
+        .done = on_pod_done,
+        .data = action};
+    int rc = gpuc__cluster_manifest_values(&values, action->cluster, err);
+
+    if (rc == GPUC_OK)
+        rc = gpuc__job_kind(&kind, "nvidia-smi", values, err);
+    if (rc == GPUC_OK) {
+        args.params.image = json_string_value(json_object_get(kind, "image"));
+        args.params.command = json_object_get(kind, "command");
+        rc = gpuc__job_run_start(&p->job, kube, &args, err);
+    }
+    json_decref(values);
+    json_decref(kind);
+    return rc;
+}
+
+/* The Job has the attempt's name: a second start of the same attempt finds the first. */
+static void run_pod(gpuc__action *action)
+{
     gpuc_error *error = NULL;
     gpuc__kube *kube;
 
-    if (!gpuc__action_kube(action, &kube))
-        return;
-    gpuc__node_progress(action->node, "running nvidia-smi in a pod");
-    action->cancel_work = cancel_pod;
-    if (gpuc__cluster_job(&p->job, kube, action, on_pod_line, on_pod_done, &error) < 0)
+    if (gpuc__cluster_kube(&kube, action->cluster, &error) == GPUC_OK) {
+        gpuc__node_progress(action->node, "running nvidia-smi in a pod");
+        action->cancel_work = cancel_pod;
+        start_pod(action, kube, &error);
+    }
+    if (error)
         finish(action, error);
 }
 
@@ -233,11 +254,14 @@ static void on_node(void *data, json_t *result, gpuc_error *error)
 
 static void look_at_node(gpuc__action *action)
 {
+    gpuc_error *error = NULL;
     gpuc__kube *kube;
 
-    if (gpuc__action_kube(action, &kube))
+    if (gpuc__cluster_kube(&kube, action->cluster, &error) == GPUC_OK)
         action->kube_call = gpuc__node_get(kube, action->member->name, on_node, action);
-    if (!action->kube_call)
+    if (error)
+        finish(action, error);
+    else if (!action->kube_call)
         finish_nomem(action);
 }
 
@@ -336,6 +360,8 @@ void gpuc__proof_act(gpuc__action *action)
     char *script = NULL;
 
     action->work = p;
+    if (p)
+        gpuc__buf_init(&p->pod_log, POD_LOG_MAX);
     if (!p || RAND_bytes(random, sizeof(random)) != 1) {
         finish_nomem(action);
         return;

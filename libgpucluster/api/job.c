@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gpucluster/job.h: arguments checked, the core called. */
+#include <gpucluster.h>
+
+#include "cluster/jobs.h"
+#include "core/op.h"
+#include "util/alloc.h"
+#include "util/error.h"
+
+int gpuc_job_new(gpuc_job **out, gpuc_cluster *cluster, const char *kind, gpuc_error **err)
+{
+    GPUC__CHECK_ARG(err, out && cluster && kind);
+    return gpuc__job_create(out, cluster, kind, err);
+}
+
+int gpuc_job_set(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    GPUC__CHECK_ARG(err, job && key && value);
+    return gpuc__job_parameter(job, key, value, err);
+}
+
+int gpuc_job_start(gpuc_op **out, gpuc_job *job, gpuc_error **err)
+{
+    GPUC__CHECK_ARG(err, out && job);
+    return gpuc__job_begin(out, job, err);
+}
+
+int gpuc_job_run(gpuc_job *job, gpuc_error **err)
+{
+    gpuc_op *op = NULL;
+    int rc = gpuc_job_start(&op, job, err);
+
+    return rc < 0 ? rc : gpuc__op_finish(op, err);
+}
+
+int gpuc_job_next_line(char **line, char **node, gpuc_job *job)
+{
+    return gpuc__job_take_line(job, line, node);
+}
+
+char *gpuc_job_to_json(const gpuc_job *job)
+{
+    json_t *root = gpuc__job_results(job);
+    char *dump = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+    char *text = gpuc__strdup(dump);
+
+    free(dump); /* jansson's own memory */
+    json_decref(root);
+    return text;
+}

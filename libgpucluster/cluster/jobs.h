@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A job: one run on every GPU node, together. */
+#ifndef GPUC__JOBS_H
+#define GPUC__JOBS_H
+#include "cluster/cluster.h"
+
+/* What the public functions of gpucluster/job.h do, after their argument checks. */
+int gpuc__job_create(gpuc_job **out, gpuc_cluster *cluster, const char *kind, gpuc_error **err);
+int gpuc__job_parameter(gpuc_job *job, const char *key, const char *value, gpuc_error **err);
+int gpuc__job_begin(gpuc_op **out, gpuc_job *job, gpuc_error **err);
+bool gpuc__job_take_line(gpuc_job *job, char **line, char **node);
+json_t *gpuc__job_results(const gpuc_job *job);
+#endif
