@@ -12,7 +12,7 @@
 #define BEGIN_LINE "-----BEGIN OPENSSH PRIVATE KEY-----"
 #define END_LINE "-----END OPENSSH PRIVATE KEY-----"
 #define MAGIC "openssh-key-v1" /* with its NUL */
-#define ROUNDS_MAX 4096        /* a file can ask for any number; ssh-keygen's default is 16 or 24 */
+#define ROUNDS_MAX 1024 /* seconds; ssh-keygen writes 16 or 24 unless told */
 
 /* Ciphers ssh-keygen can write that OpenSSL can undo without a tag. */
 static const struct {

@@ -228,12 +228,12 @@ static void test_ssh_loss__cut_at_any_moment(void **state)
 {
     result r;
 
-    for (int i = 0; i < 25; i++) {
+    for (int i = 0; i < 12; i++) {
         gpuc__ssh *ssh = client();
 
         memset(&r, 0, sizeof(r));
         exec_start(ssh, "cat /dev/zero | head -c 200000 | wc -c", &r);
-        turn_for(i * 4);
+        turn_for(i * 8);
         sshd_kill(&server, true);
         assert_true(wait_for(&r.done, 1));
         assert_true(r.code == GPUC_ENETWORK || (r.code == 0 && r.status == 0));
