@@ -302,10 +302,9 @@ static int configure(gpuc__http *http, const gpuc__http_config *config, gpuc_err
     return GPUC_OK;
 }
 
+/* Runs in the last close callback, which may be part of the context's own end. */
 static void http_free(gpuc__http *http)
 {
-    gpuc_context *context = http->context;
-
     gpuc__free(http->base_url);
     gpuc__free(http->request_base);
     gpuc__free(http->unix_socket);
@@ -316,7 +315,6 @@ static void http_free(gpuc__http *http)
     gpuc__free(http->machine);
     curl_slist_free_all(http->connect_to);
     gpuc__free(http);
-    gpuc_context_unref(context);
 }
 
 void gpuc__http_handle_closed(gpuc__http *http)
@@ -367,6 +365,7 @@ gpuc__http *gpuc__http_ref(gpuc__http *http)
 
 void gpuc__http_unref(gpuc__http *http)
 {
+    gpuc_context *context;
     pipe_guard guard;
 
     if (!http || --http->refs > 0)
@@ -375,7 +374,10 @@ void gpuc__http_unref(gpuc__http *http)
     curl_multi_cleanup(http->multi); /* closes the pooled connections and their watches */
     pipe_guard_end(&guard);
     http->multi = NULL;
+    context = http->context;
     uv_close((uv_handle_t *)&http->timer, on_timer_closed);
+    /* Not in the close callback: nobody may run the loop any more, and then this is what does. */
+    gpuc_context_unref(context);
 }
 
 gpuc__http_request *gpuc__http_current(gpuc__http *http)
