@@ -216,7 +216,7 @@ static void create_and_die(int answers)
  * stage, the request to start it, its end, the names, the stage, and the wait for an address. */
 static void test_provider_local__survives_kill_at_any_point(void **state)
 {
-    static const int few[] = {7, 11, 15, 18}, many[] = {2, 6, 7, 8, 9, 10, 12, 14, 15, 16,
+    static const int few[] = {7, 11, 16}, many[] = {2, 6, 7, 8, 9, 10, 12, 14, 15, 16,
                                                         17, 18, 19, 20, 21, 22};
     bool all = getenv("GPUC_TEST_LONG") != NULL;
     const int *points = all ? many : few;
