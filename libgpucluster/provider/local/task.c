@@ -10,7 +10,6 @@
 
 struct wake {
     uv_timer_t timer;
-    gpuc_context *context;
     gpuc__local_task *task; /* NULL: it has ended */
 };
 
@@ -28,10 +27,7 @@ void gpuc__local_unref(gpuc__provider *provider)
 
 static void on_wake_closed(uv_handle_t *handle)
 {
-    struct wake *wake = handle->data;
-
-    gpuc_context_unref(wake->context);
-    gpuc__free(wake);
+    gpuc__free(handle->data);
 }
 
 static void task_free(gpuc__local_task *task)
@@ -126,7 +122,6 @@ static bool fill(gpuc__local_task *task, const char *machine)
         uv_timer_init(gpuc__context_loop(provider->context), &wake->timer);
         wake->timer.data = wake;
         wake->task = task;
-        wake->context = gpuc_context_ref(provider->context);
     }
     if (machine) {
         task->machine = gpuc__strdup(machine);
