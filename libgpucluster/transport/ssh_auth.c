@@ -21,7 +21,7 @@ void gpuc__ssh_auth_reset(gpuc__ssh *ssh)
     ssh->agent_error = gpuc_error_unref(ssh->agent_error);
     ssh->key_at = 0;
     ssh->agent_turn = ssh->agent_listed = ssh->agent_signing = ssh->agent_signed = false;
-    ssh->auth_listing = ssh->rsa_skipped = false;
+    ssh->auth_listing = ssh->rsa_renamed = false;
     gpuc__buf_clear(&ssh->tried);
     gpuc__buf_clear(&ssh->agent_signature);
 }
@@ -151,6 +151,18 @@ static bool is_rsa(gpuc__span blob)
     return gpuc__span_is(gpuc__wire_string(&wire), "ssh-rsa");
 }
 
+/* Before 1.11 libssh2 announces the algorithm by the type inside the key, and servers refuse "ssh-rsa"
+ * (SHA-1). Naming the type rsa-sha2-256 gets the right signature announced; it is not what RFC 8332
+ * asks for, but OpenSSH takes it as the same key. */
+static void rename_rsa(gpuc__buf *out, gpuc__span blob)
+{
+    gpuc__wire wire = gpuc__wire_of(blob.data, blob.length);
+
+    gpuc__wire_string(&wire);
+    gpuc__wire_put_text(out, "rsa-sha2-256");
+    gpuc__buf_add(out, wire.at, wire.left);
+}
+
 static void note_tried(gpuc__ssh *ssh, const char *kind, const char *name, const char *outcome)
 {
     gpuc__buf_printf(&ssh->tried, "%s%s %s%s", ssh->tried.length ? ", " : "", kind, name, outcome);
@@ -159,16 +171,17 @@ static void note_tried(gpuc__ssh *ssh, const char *kind, const char *name, const
 static gpuc__ssh_next try_key(gpuc__ssh *ssh, gpuc__span blob, const char *kind, const char *name,
                               gpuc_error **err)
 {
+    gpuc__buf renamed = GPUC__BUF_INIT(16 * 1024);
     int rc;
 
     if (is_rsa(blob) && !rsa_works()) {
-        note_tried(ssh, kind, name, " (RSA, not offered)");
-        ssh->rsa_skipped = true;
-        ssh->key_at++;
-        return GPUC__SSH_ON;
+        rename_rsa(&renamed, blob);
+        blob = (gpuc__span){(const unsigned char *)gpuc__buf_text(&renamed), renamed.length};
+        ssh->rsa_renamed = true;
     }
     rc = libssh2_userauth_publickey(ssh->link->session, ssh->user, blob.data, blob.length, sign,
                                     NULL);
+    gpuc__buf_clear(&renamed);
     if (rc == LIBSSH2_ERROR_EAGAIN || (rc && ssh->link->ended))
         return GPUC__SSH_WAIT;
     if (rc == 0) {
@@ -223,12 +236,13 @@ static void refused(gpuc__ssh *ssh, const char *methods, gpuc_error **err)
                     ssh->tried.length ? gpuc__buf_text(&ssh->tried) : "nothing, no key is given",
                     ssh->agent_error ? "; " : "",
                     ssh->agent_error ? gpuc_error_message(ssh->agent_error) : "", methods);
-    if (ssh->rsa_skipped)
-        gpuc__error_remedy(err, "use an ed25519 key (ssh-keygen -t ed25519): the installed libssh2 "
-                                "%s signs with RSA only by SHA-1, which servers refuse; 1.11 or "
-                                "later can", libssh2_version(0));
-    else if (!strstr(methods, "publickey"))
+    if (!strstr(methods, "publickey"))
         gpuc__error_remedy(err, "allow PubkeyAuthentication in the machine's sshd_config");
+    else if (ssh->rsa_renamed)
+        gpuc__error_remedy(err, "put the public key into ~%s/.ssh/authorized_keys on the machine; if "
+                                "it is there, use an ed25519 key (ssh-keygen -t ed25519): the "
+                                "installed libssh2 %s can offer an RSA key with SHA-2 to OpenSSH "
+                                "only, 1.11 or later to all servers", ssh->user, libssh2_version(0));
     else
         gpuc__error_remedy(err, "put the public key into ~%s/.ssh/authorized_keys on the machine, or "
                                 "name another key or user", ssh->user);

@@ -118,7 +118,7 @@ struct gpuc__ssh {
     gpuc__agent *agent;
     size_t key_at;    /* the key being tried */
     bool agent_turn;  /* keys are through */
-    bool agent_listed, agent_signing, agent_signed, auth_listing, rsa_skipped;
+    bool agent_listed, agent_signing, agent_signed, auth_listing, rsa_renamed;
     gpuc__agent_identity *identities;
     size_t identity_count;
     gpuc__buf agent_signature;

@@ -140,17 +140,35 @@ static void test_ssh_auth__rsa_user_key(void **state)
     assert_true(make_key(&server, "rsa", "rsa", ""));
     authorize(&server, "rsa");
     ssh = client_with_key("rsa");
+    exec_wait(ssh, "echo by RSA", &r);
+    assert_null(r.message);
+    assert_string_equal(r.out, "by RSA\n");
+    result_clear(&r);
+    gpuc__ssh_unref(ssh);
+}
+
+static void test_ssh_auth__rsa_refused_says_what_helps(void **state)
+{
+    test_sshd strict;
+    gpuc__ssh *ssh;
+    result r;
+
+    assert_true(sshd_make(&strict, NULL, "PubkeyAcceptedAlgorithms ssh-ed25519") &&
+                sshd_launch(&strict));
+    use_keys[0] = load_key(&server, "rsa");
+    use_count = 1;
+    ssh = client_with(&strict, with_keys);
+    gpuc__ssh_key_unref(use_keys[0]);
     connect_wait(ssh, &r);
-    if (rsa_works()) {
-        assert_null(r.message);
-    } else {
-        assert_int_equal(r.code, GPUC_EAUTH);
-        assert_contains(r.message, "RSA, not offered");
+    assert_int_equal(r.code, GPUC_EAUTH);
+    assert_contains(r.message, "rsa (refused)");
+    if (!rsa_works()) {
         assert_contains(r.remedy, "ed25519");
         assert_contains(r.remedy, libssh2_version(0));
     }
     result_clear(&r);
     gpuc__ssh_unref(ssh);
+    sshd_stop(&strict);
 }
 
 static void test_ssh_auth__host_with_only_an_rsa_key(void **state)
@@ -214,6 +232,20 @@ static void test_ssh_auth__agent(void **state)
     exec_wait(ssh, "echo by agent", &r);
     assert_null(r.message);
     assert_string_equal(r.out, "by agent\n");
+    result_clear(&r);
+    gpuc__ssh_unref(ssh);
+    stop_agent(agent);
+}
+
+static void test_ssh_auth__agent_with_an_rsa_key(void **state)
+{
+    pid_t agent = start_agent("rsa");
+    gpuc__ssh *ssh = client_with(&server, with_agent);
+    result r;
+
+    assert_true(agent > 0);
+    connect_wait(ssh, &r);
+    assert_null(r.message);
     result_clear(&r);
     gpuc__ssh_unref(ssh);
     stop_agent(agent);
@@ -283,8 +315,10 @@ int main(void)
         cmocka_unit_test(test_ssh_auth__second_key_is_tried),
         cmocka_unit_test(test_ssh_auth__unknown_user),
         cmocka_unit_test(test_ssh_auth__rsa_user_key),
+        cmocka_unit_test(test_ssh_auth__rsa_refused_says_what_helps),
         cmocka_unit_test(test_ssh_auth__host_with_only_an_rsa_key),
         cmocka_unit_test(test_ssh_auth__agent),
+        cmocka_unit_test(test_ssh_auth__agent_with_an_rsa_key),
         cmocka_unit_test(test_ssh_auth__agent_without_the_right_key),
         cmocka_unit_test(test_ssh_auth__no_agent),
         cmocka_unit_test(test_ssh_auth__mute_agent),
