@@ -37,6 +37,7 @@ typedef struct row {
     const char *machines[NAMED]; /* the first few */
     const char *last;
     size_t count;
+    bool differs; /* the details of the others are not the first's */
     char *key;
 } row;
 
@@ -46,6 +47,8 @@ static void add_machine(row *r, const gpuc_step *step)
 
     if (r->count < NAMED)
         r->machines[r->count] = name;
+    if (strcmp(step->detail, r->step->detail) != 0)
+        r->differs = true;
     r->last = name;
     r->count++;
 }
@@ -57,7 +60,7 @@ static void free_rows(row *rows, size_t count)
     gpuc__free(rows);
 }
 
-/* Groups steps that differ in their machine only, in the order of their first. */
+/* Groups steps that differ in their machine and detail only, in the order of their first. */
 static row *group(const gpuc_plan *plan, size_t *count)
 {
     row *rows = gpuc__calloc(plan->count ? plan->count : 1, sizeof(*rows));
@@ -67,8 +70,7 @@ static row *group(const gpuc_plan *plan, size_t *count)
 
     for (size_t i = 0; ok && i < plan->count; i++) {
         const gpuc_step *step = &plan->steps[i];
-        char *key = gpuc__asprintf("%s\n%d\n%s\n%s", step->id, step->verdict, step->title,
-                                   step->detail);
+        char *key = gpuc__asprintf("%s\n%d\n%s", step->id, step->verdict, step->title);
         row *r = key ? gpuc__map_get(&seen, key) : NULL;
 
         ok = key != NULL;
@@ -121,6 +123,18 @@ static void put_cell(gpuc__buf *out, const char *text, size_t columns)
         gpuc__buf_putc(out, ' ');
 }
 
+/* What it does and why; not again what the row above says already: a machine that cannot be reached
+ * is the reason of all its steps. */
+static void put_what(gpuc__buf *out, const row *r, const row *above)
+{
+    const char *detail = r->step->detail;
+
+    gpuc__buf_puts(out, r->step->title);
+    if (*detail && !(above && strcmp(above->step->detail, detail) == 0))
+        gpuc__buf_printf(out, " (%s%s)", detail, r->differs ? "; others differ" : "");
+    gpuc__buf_putc(out, '\n');
+}
+
 static void put_summary(gpuc__buf *out, const gpuc_plan *plan)
 {
     size_t counts[VERDICTS] = {0};
@@ -171,8 +185,7 @@ char *gpuc_plan_to_text(const gpuc_plan *plan)
         put_cell(&out, verdicts[v].name, 7);
         put_cell(&out, step->id, id_width);
         put_cell(&out, gpuc__buf_text(&machines), machine_width);
-        gpuc__buf_printf(&out, "%s%s%s%s\n", step->title, *step->detail ? " (" : "", step->detail,
-                         *step->detail ? ")" : "");
+        put_what(&out, &rows[i], i ? &rows[i - 1] : NULL);
     }
     put_summary(&out, plan);
     if (machines.failed)

@@ -49,6 +49,28 @@ static void test_plan__table_groups_equal_steps(void **state)
     gpuc_plan_unref(plan);
 }
 
+static void test_plan__says_a_reason_once(void **state)
+{
+    static const char *const ids[] = {"os.a", "os.b", "os.c"};
+    gpuc_plan *plan = gpuc__plan_new("k8s", 6);
+    char *text;
+
+    for (int i = 0; i < 3; i++) {
+        assert_non_null(gpuc__plan_add(plan, "m", ids[i], "t", GPUC_STEP_NEEDED, "m: no route", NULL,
+                                       0, NULL, NULL));
+        assert_non_null(gpuc__plan_add(plan, "w", ids[i], "t", GPUC_STEP_NEEDED, "w: no route", NULL,
+                                       0, NULL, NULL));
+    }
+    text = gpuc_plan_to_text(plan);
+    assert_non_null(strstr(text, "+ needed   os.a  m, w      t (m: no route; others differ)\n"));
+    assert_non_null(strstr(text, "+ needed   os.b  m, w      t\n"));
+    gpuc_free(text);
+    text = gpuc_plan_to_json(plan); /* nothing is left out there */
+    assert_non_null(strstr(strstr(text, "os.c"), "w: no route"));
+    gpuc_free(text);
+    gpuc_plan_unref(plan);
+}
+
 static void test_plan__nothing_to_do(void **state)
 {
     gpuc_plan *plan = gpuc__plan_new("k8s", 1);
@@ -114,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plan__table_groups_equal_steps),
+        cmocka_unit_test(test_plan__says_a_reason_once),
         cmocka_unit_test(test_plan__nothing_to_do),
         cmocka_unit_test(test_plan__shell_has_nothing_but_the_commands),
         cmocka_unit_test(test_plan__json),
