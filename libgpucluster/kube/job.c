@@ -148,7 +148,7 @@ static void remember_why(gpuc__job_run *r, const gpuc__reason *next)
 {
     char *why, *remedy;
 
-    if (next->started || next->ended || !next->text)
+    if (next->started || next->ended || !next->text || strcmp(next->reason, "DeadlineExceeded") == 0)
         return;
     why = gpuc__strdup(next->text);
     remedy = gpuc__strdup(next->remedy);
@@ -191,7 +191,7 @@ static gpuc_error *failure(const gpuc__job_run *r, int code, const char *what)
     gpuc__error_set(&error, code, GPUC_DOMAIN_JOB, "the job %s on the node %s %s: %s%s%s", r->kind,
                     r->node, what, r->now.text ? r->now.text : "no reason is known",
                     told ? "" : "; it never started: ", told ? "" : r->why);
-    gpuc__error_native(&error, r->now.exit_code > 0 ? r->now.exit_code : 0);
+    gpuc__error_native(&error, r->log_begun && r->now.exit_code > 0 ? r->now.exit_code : 0);
     gpuc__error_at(&error, r->node, NULL);
     gpuc__error_evidence(&error, gpuc__buf_text(&r->tail), r->tail.length);
     gpuc__error_remedy(&error, "%s",

@@ -36,8 +36,29 @@ static const char *event_time(const json_t *event)
     return time ? time : gpuc__json_text(event, "metadata", "creationTimestamp", NULL);
 }
 
+static json_t *load_table(void)
+{
+    const gpuc__data *data = gpuc__data_get("kube/pod-reasons.json");
+
+    return data ? json_loadb(data->text, data->length, 0, NULL) : NULL;
+}
+
+static bool is_ignored(const json_t *table, const char *reason)
+{
+    const json_t *word;
+    size_t i;
+
+    json_array_foreach(json_object_get(table, "ignore_events"), i, word)
+    {
+        if (strcmp(json_string_value(word), reason) == 0)
+            return true;
+    }
+    return false;
+}
+
 const json_t *gpuc__reason_newest_event(const json_t *events, const char *reason)
 {
+    json_t *table = reason ? NULL : load_table();
     const json_t *event, *newest = NULL;
     const char *best = NULL;
     size_t i;
@@ -48,13 +69,14 @@ const json_t *gpuc__reason_newest_event(const json_t *events, const char *reason
         const char *its = gpuc__json_text(event, "reason", NULL), *time = event_time(event);
 
         if (!type || strcmp(type, "Warning") != 0 || !its ||
-            (reason && strcmp(reason, its) != 0))
+            (reason ? strcmp(reason, its) != 0 : is_ignored(table, its)))
             continue;
         if (!newest || !best || (time && strcmp(time, best) >= 0)) {
             newest = event;
             best = time;
         }
     }
+    json_decref(table);
     return newest;
 }
 
@@ -198,8 +220,7 @@ static const char *best_message(const finding *f, const json_t *rule, const json
 
 static int explain(gpuc__reason *r, const finding *f, const json_t *events, gpuc_error **err)
 {
-    const gpuc__data *data = gpuc__data_get("kube/pod-reasons.json");
-    json_t *table = data ? json_loadb(data->text, data->length, 0, NULL) : NULL;
+    json_t *table = load_table();
     const json_t *rule = find_rule(table, f);
     const char *say = gpuc__json_text(rule, "say", NULL);
     const char *remedy = gpuc__json_text(rule, "remedy", NULL);
@@ -208,7 +229,7 @@ static int explain(gpuc__reason *r, const finding *f, const json_t *events, gpuc
     int rc = GPUC_OK;
 
     gpuc__buf_printf(&text, "%s (%.200s)", say ? say : "the pod does not run", f->reason);
-    if (r->exit_code > 0)
+    if (r->exit_code > 0 && strcmp(f->from, "terminated") == 0)
         gpuc__buf_printf(&text, ", exit code %d", r->exit_code);
     if (message && *message)
         gpuc__buf_printf(&text, ": %.4000s", message);
@@ -224,6 +245,26 @@ static int explain(gpuc__reason *r, const finding *f, const json_t *events, gpuc
     return rc;
 }
 
+/* Whether the container runs or has run, so that it has a log. */
+static bool has_started(const json_t *pod)
+{
+    const json_t *status = json_array_get(gpuc__json_at(pod, "status", "containerStatuses", NULL), 0);
+    const json_t *ended = gpuc__json_at(status, "state", "terminated", NULL);
+    finding f = {"terminated", gpuc__json_text(ended, "reason", NULL),
+                 gpuc__json_text(ended, "message", NULL)};
+    json_t *table;
+    bool started;
+
+    if (!ended)
+        return gpuc__json_at(status, "state", "running", NULL) != NULL;
+    if (!f.reason)
+        return true;
+    table = load_table();
+    started = !json_is_true(json_object_get(find_rule(table, &f), "never_started"));
+    json_decref(table);
+    return started;
+}
+
 static int exit_code(const json_t *pod)
 {
     const json_t *statuses = gpuc__json_at(pod, "status", "containerStatuses", NULL);
@@ -237,7 +278,6 @@ int gpuc__reason_reduce(gpuc__reason *out, const json_t *job, const json_t *pod,
                         const json_t *events, gpuc_error **err)
 {
     const char *phase = gpuc__json_text(pod, "status", "phase", NULL);
-    const json_t *status = json_array_get(gpuc__json_at(pod, "status", "containerStatuses", NULL), 0);
     gpuc__reason r = {.exit_code = exit_code(pod), .grace_s = -1};
     finding f = {NULL, NULL, NULL};
     bool gone = json_object_get(gpuc__json_at(pod, "metadata", NULL), "deletionTimestamp") != NULL;
@@ -251,14 +291,12 @@ int gpuc__reason_reduce(gpuc__reason *out, const json_t *job, const json_t *pod,
     } else {
         r.ended = strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
     }
-    r.started = gpuc__json_at(status, "state", "running", NULL) ||
-                gpuc__json_at(status, "state", "terminated", NULL) ||
-                (pod && strcmp(phase, "Succeeded") == 0);
+    r.started = has_started(pod) || (pod && strcmp(phase, "Succeeded") == 0);
     r.phase = gpuc__strdup(phase);
     if (!r.phase)
         rc = gpuc__error_nomem(err);
     else if (strcmp(phase, "Succeeded") != 0 &&
-             find(&f, job, gone && !r.ended ? NULL : pod, events))
+             find(&f, job, gone && !r.ended ? NULL : pod, gone ? NULL : events))
         rc = explain(&r, &f, events, err);
     if (rc == GPUC_OK)
         *out = r;

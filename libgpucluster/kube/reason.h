@@ -23,6 +23,7 @@ int gpuc__reason_reduce(gpuc__reason *out, const json_t *job, const json_t *pod,
                         const json_t *events, gpuc_error **err);
 void gpuc__reason_clear(gpuc__reason *reason);
 
-/* The newest event of type Warning, with this reason unless that is NULL; borrowed. */
+/* The newest event of type Warning, with this reason unless that is NULL, then without those that
+ * never stand in the way; borrowed. */
 const json_t *gpuc__reason_newest_event(const json_t *events, const char *reason);
 #endif

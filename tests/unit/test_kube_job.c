@@ -221,6 +221,32 @@ static void test_job__remembers_why_it_never_started(void **state)
     kube_api_end();
 }
 
+/* Killed by the deadline before it ever ran: the kubelet shows 137, the image was the reason. */
+static void test_job__a_container_that_never_ran_has_no_exit_code(void **state)
+{
+    kube_step steps[] = {
+        CREATED, {"GET", JOB_LIST, 200, LIST("{" OURS "}")},
+        {"GET", JOB_WATCH, 200, EVENT("MODIFIED", FAILED_JOB("DeadlineExceeded", "too long")),
+         KUBE_WAIT | KUBE_HANG},
+        {"GET", POD_LIST, 200,
+         LIST(POD("{\"phase\":\"Pending\",\"containerStatuses\":[{\"state\":{\"waiting\":{\"reason\""
+                  ":\"ImagePullBackOff\",\"message\":\"no such host\"}}}]}"))},
+        {"GET", POD_WATCH, 200, EVENT("MODIFIED", ENDED("Failed", "ContainerStatusUnknown", 137)),
+         KUBE_WAIT | KUBE_HANG},
+        DELETED, {NULL}};
+    outcome o = {0};
+
+    kube_api_begin(steps);
+    start(&o);
+    wait_done(&o);
+    assert_non_null(strstr(gpuc_error_message(o.error), "it never started: the image cannot be pulled"));
+    assert_non_null(strstr(gpuc_error_message(o.error), "no such host"));
+    assert_int_equal(gpuc_error_native_code(o.error), 0);
+    assert_int_equal(kube_api_asked("/log?"), 0);
+    gpuc_error_unref(o.error);
+    kube_api_end();
+}
+
 static void test_job__gives_up_on_what_cannot_start(void **state)
 {
     kube_step steps[] = {
@@ -305,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_job__does_not_touch_anothers),
         cmocka_unit_test(test_job__tells_exit_code_and_last_lines),
         cmocka_unit_test(test_job__remembers_why_it_never_started),
+        cmocka_unit_test(test_job__a_container_that_never_ran_has_no_exit_code),
         cmocka_unit_test(test_job__gives_up_on_what_cannot_start),
         cmocka_unit_test(test_job__asks_events_and_cancels),
         cmocka_unit_test(test_job__cancelled_creation_leaves_nothing),

@@ -47,8 +47,10 @@ static void test_node__tells_why_it_is_not_ready(void **state)
               "\"status\":{\"phase\":\"Pending\",\"containerStatuses\":[{\"state\":{\"waiting\":{"
               "\"reason\":\"ImagePullBackOff\",\"message\":\"Back-off pulling image x\"}}}]}}")},
         {"GET", "/api/v1/events?", 200,
-         LIST("{\"type\":\"Warning\",\"reason\":\"InvalidDiskCapacity\",\"message\":\"0\","
-              "\"lastTimestamp\":\"2026-01-01T00:00:00Z\"}")},
+         LIST("{\"type\":\"Warning\",\"reason\":\"FreeDiskSpaceFailed\",\"message\":\"0\","
+              "\"lastTimestamp\":\"2026-01-01T00:00:00Z\"},"
+              "{\"type\":\"Warning\",\"reason\":\"CgroupV1\",\"message\":\"noise\","
+              "\"lastTimestamp\":\"2026-01-01T00:00:01Z\"}")},
         {NULL}};
     kube_end end = {0};
     const char *text;
@@ -60,7 +62,8 @@ static void test_node__tells_why_it_is_not_ready(void **state)
     text = gpuc_error_message(end.error);
     assert_non_null(strstr(text, "cni plugin not initialized"));
     assert_non_null(strstr(text, "kube-flannel/kube-flannel-ds-1: the image cannot be pulled"));
-    assert_non_null(strstr(text, "InvalidDiskCapacity"));
+    assert_non_null(strstr(text, "FreeDiskSpaceFailed"));
+    assert_null(strstr(text, "CgroupV1"));
     assert_non_null(gpuc_error_remedy(end.error));
     kube_drop(&end);
     kube_api_end();

@@ -44,7 +44,7 @@ static const sample samples[] = {
     {NULL,
      TERMINATED("Failed", "StartError", 128,
                 "failed to create containerd task: unsatisfied condition: cuda>=12.4"),
-     NULL, "Failed", "StartError", "newer CUDA driver", "cuda>=12.4", 128, -1, true, true},
+     NULL, "Failed", "StartError", "newer CUDA driver", "cuda>=12.4", 128, -1, false, true},
     {NULL, WAITING("ImagePullBackOff", "Back-off pulling image \\\"x\\\""),
      "[" EVENT("Failed", "Failed to pull image \\\"x\\\": not found", "2026-01-01T00:00:02Z") ","
      EVENT("Failed", "older", "2026-01-01T00:00:01Z") "]",
