@@ -171,6 +171,8 @@ int gpuc__recipe_render(char **out, const gpuc__recipe_step *step, gpuc__recipe_
         add_file(&buf, "lib.sh");
         add_exports(&buf);
         add_fragments(&buf, step);
+        if (function == GPUC__RECIPE_PROBE && !step->check)
+            gpuc__buf_puts(&buf, "still_running </dev/null\n");
         gpuc__buf_printf(&buf, "%s </dev/null\nexit\n}\n", functions[function]);
         rc = finish(&buf, out, err);
     }
@@ -196,6 +198,7 @@ int gpuc__recipe_render_probes(char **out, const gpuc__recipe_step *const *steps
         rc = add_variables(&buf, steps[i], variables, LACK_IS_EMPTY, err);
         add_exports(&buf);
         add_fragments(&buf, steps[i]);
+        gpuc__buf_puts(&buf, steps[i]->check ? "" : "still_running </dev/null\n");
         gpuc__buf_puts(&buf, "probe </dev/null\n)\nprobe_one ");
         gpuc__quote_shell(&buf, steps[i]->id);
         gpuc__buf_putc(&buf, '\n');

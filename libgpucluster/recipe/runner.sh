@@ -17,7 +17,16 @@ write_files() {
     printf '000\n' >rc.new || return 1
     : >out && : >lock && cat /proc/sys/kernel/random/boot_id >boot && : >started
 }
+# Another attempt at the same step, of a client whose state was lost, must end first.
+other_attempt() {
+    systemctl list-units --plain --no-legend --state=active,activating "gpuc-$GPUC_STEP-*.service" |
+        sed -n "s/^\(gpuc-$GPUC_STEP-[0-9a-f]\{16\}\)\.service .*/\1/p" | while read -r gpuc_other; do
+        [ -e "$GPUC_DIR/acts/${gpuc_other##*-}/rc" ] || printf '%s\n' "$gpuc_other"
+    done
+}
 begin() {
+    gpuc_others=$(other_attempt)
+    [ -z "$gpuc_others" ] || refuse busy "$gpuc_others is still at work on this machine"
     if ! write_files; then
         rm -f script
         refuse disk "the machine could not write below $GPUC_DIR"

@@ -68,9 +68,12 @@ ExecStart=$1 \$KUBELET_KUBECONFIG_ARGS \$KUBELET_CONFIG_ARGS \$KUBELET_KUBEADM_A
 UNIT
 }
 act() {
-    for gpuc_tree in /etc/kubernetes /var/lib/kubelet /var/log/pods /var/log/containers; do
+    for gpuc_tree in /etc/kubernetes /var/lib/kubelet /var/log/pods /var/log/containers \
+        /usr/libexec/kubernetes; do
         own_tree "$gpuc_tree"
     done
+    # kube-proxy mounts it from the host, and kubelet makes what is not there.
+    make_dir /lib/modules
     gpuc_lack=$(lacking)
     if [ -n "$gpuc_lack" ]; then
         for gpuc_program in kubectl kubeadm kubelet; do

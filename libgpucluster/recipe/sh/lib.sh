@@ -22,6 +22,20 @@ fail() {
 say() { printf '%s\n' "$*"; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# An act that a lost client began may still be at work: what it does is not there before it has ended.
+running_acts() {
+    systemctl list-units --plain --no-legend --state=active,activating 'gpuc-*.service' 2>/dev/null |
+        sed -n 's/^gpuc-\([^ ]*\)-\([0-9a-f]\{16\}\)\.service .*/\1 \2/p'
+}
+still_running() {
+    [ -d "$GPUC_DIR/acts" ] || return 0
+    printf '%s\n' "${GPUC_RUNNING-$(running_acts)}" | while read -r gpuc_step gpuc_attempt; do
+        if [ "$gpuc_step" = "$GPUC_STEP" ] && [ ! -e "$GPUC_DIR/acts/$gpuc_attempt/rc" ]; then
+            needed "an act that was begun before is still at work"
+        fi
+    done
+}
+
 # --- the ledger ----------------------------------------------------------------------------------
 ledger_dir() {
     mkdir -p "$GPUC_DIR/ledger" "$GPUC_DIR/saved" "$GPUC_DIR/tmp"
@@ -133,10 +147,13 @@ undo_ledger() {
 
 # --- apt -----------------------------------------------------------------------------------------
 apt_get() {
+    # Packages are fetched to a place of our own, so that none stays behind.
+    mkdir -p "$GPUC_DIR/apt/partial"
     DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none \
         apt-get -y -q -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold \
         -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 -o Acquire::http::Timeout=20 \
-        -o Acquire::https::Timeout=20 "$@"
+        -o Acquire::https::Timeout=20 -o Dir::Cache::archives="$GPUC_DIR/apt" \
+        -o APT::Sandbox::User=root "$@"
 }
 # A lock of the package lists is not covered by DPkg::Lock::Timeout: wait for it here, 10 min.
 apt_locked() {

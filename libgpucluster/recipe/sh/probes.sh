@@ -2,6 +2,7 @@
 # shellcheck shell=sh
 # Probes of many steps in one go: each runs in a subshell (gpuc_one) and answers one line.
 
+GPUC_RUNNING=$(running_acts)
 # probe_one ID. Statuses: 0 present, 1 needed, 2 unknown, others an error.
 probe_one() {
     # The subshell is given a shell of its own for `set -e`, which a `||` would switch off inside.
