@@ -33,8 +33,8 @@ static int watch(int epoll, int fd)
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-/* The program's loop. All that the library asks of it: wait on the descriptor for no longer than the
- * timeout, then call process. */
+/* The program's loop. All that the library asks of it: wait on the descriptor for no longer than
+ * the timeout, then call process. */
 static int loop(gpuc_context *context, gpuc_op *op, gpuc_error **err)
 {
     int epoll = epoll_create1(EPOLL_CLOEXEC), rc = GPUC_OK;

@@ -337,8 +337,8 @@ static void replace_hook(gpuc_context *context, gpuc__hook *hook, gpuc__hook *re
     gpuc__hook old = *hook;
 
     *hook = with;
-    /* A callback may replace itself: its userdata must last until it returns. Only the first that is
-     * replaced can be the one that runs. */
+    /* A callback may replace itself: its userdata must last until it returns. Only the first that
+     * is replaced can be the one that runs. */
     if (context->in_callback && !retired->destroy)
         *retired = old;
     else

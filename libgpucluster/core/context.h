@@ -20,11 +20,12 @@ char *gpuc__context_redact(gpuc_context *context, const char *text);
 /* Delivers an event to the callback or the queue; consumes the reference. NULL is ignored. */
 void gpuc__context_emit(gpuc_context *context, gpuc_event *event);
 
-/* Run once, soon, on the loop; freed by itself. The way to complete "later, never inside the call". */
+/* Run once, soon, on the loop; freed by itself. The way to complete "later, never inside the call".
+ */
 int gpuc__context_defer(gpuc_context *context, void (*fn)(void *data), void *data);
 
-/* The same without memory of its own: the task is part of the caller's object, which must outlive it.
- * Posting a task that is posted already does nothing. unpost takes it back. */
+/* The same without memory of its own: the task is part of the caller's object, which must outlive
+ * it. Posting a task that is posted already does nothing. unpost takes it back. */
 typedef struct gpuc__task {
     void (*fn)(void *data);
     void *data;
@@ -36,9 +37,9 @@ void gpuc__context_unpost(gpuc_context *context, gpuc__task *task);
 
 /* From any thread: fn runs on the loop. The caller keeps the task's memory until then. */
 void gpuc__context_send(gpuc_context *context, gpuc__task *task);
-/* From any thread, the last thing that an object does whose last reference has gone: fn, which frees
- * it, runs at once on the context's thread, otherwise at its next turn or with the context itself.
- * Consumes the object's reference on the context. */
+/* From any thread, the last thing that an object does whose last reference has gone: fn, which
+ * frees it, runs at once on the context's thread, otherwise at its next turn or with the context
+ * itself. Consumes the object's reference on the context. */
 void gpuc__context_bury(gpuc_context *context, gpuc__task *task);
 
 /* Around every call of a callback of the user's: running the context inside it is refused. */
@@ -52,8 +53,8 @@ uint64_t gpuc__context_next_id(gpuc_context *context);
  * keep a context alive whose loop nobody runs any more.) */
 
 /* core/event.c: makes an event; any string may be NULL. NULL without memory. */
-gpuc_event *gpuc__event_new(int kind, const char *machine, const char *step, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+gpuc_event *gpuc__event_new(int kind, const char *machine, const char *step, const char *format,
+                            ...) __attribute__((format(printf, 4, 5)));
 void gpuc__event_set_progress(gpuc_event *event, int done, int total, int64_t remaining_ms);
 /* Takes registered secrets out of the event's text; done by emit too. */
 void gpuc__context_redact_event(gpuc_context *context, gpuc_event *event);
@@ -64,6 +65,6 @@ void gpuc__context_redact_error(gpuc_context *context, gpuc_error *error);
  * \n, \t, \xNN. New string; NULL without memory. */
 char *gpuc__text_line(const char *text);
 
-int64_t gpuc__now_ms(void);      /* wall clock, since 1970 */
-uint64_t gpuc__clock_ms(void);   /* monotonic */
+int64_t gpuc__now_ms(void);    /* wall clock, since 1970 */
+uint64_t gpuc__clock_ms(void); /* monotonic */
 #endif

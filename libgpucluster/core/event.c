@@ -33,7 +33,8 @@ static char *format_message(const char *format, va_list args)
     return line;
 }
 
-gpuc_event *gpuc__event_new(int kind, const char *machine, const char *step, const char *format, ...)
+gpuc_event *gpuc__event_new(int kind, const char *machine, const char *step, const char *format,
+                            ...)
 {
     gpuc_event *event = gpuc__calloc(1, sizeof(*event));
     va_list args;
@@ -118,10 +119,10 @@ static const char *kind_name(int kind)
 
 char *gpuc_event_to_json(const gpuc_event *event)
 {
-    json_t *root = json_pack("{s:s, s:i, s:I, s:s?, s:s?, s:s}", "event", kind_name(event->kind),
-                             "kind", event->kind, "time_ms", (json_int_t)event->time, "machine",
-                             event->machine, "step", event->step, "message",
-                             gpuc_event_message(event));
+    json_t *root =
+        json_pack("{s:s, s:i, s:I, s:s?, s:s?, s:s}", "event", kind_name(event->kind), "kind",
+                  event->kind, "time_ms", (json_int_t)event->time, "machine", event->machine,
+                  "step", event->step, "message", gpuc_event_message(event));
     char *dump = NULL, *text;
 
     if (root && event->total > 0) {

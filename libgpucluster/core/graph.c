@@ -230,8 +230,8 @@ static int report_cycle(gpuc__node **path, size_t depth, const gpuc__node *again
     return GPUC_EINVAL;
 }
 
-/* Depth first without recursion: graphs are deep. mark: 0 new, k+1 on the path with k edges looked at,
- * SIZE_MAX placed. */
+/* Depth first without recursion: graphs are deep. mark: 0 new, k+1 on the path with k edges looked
+ * at, SIZE_MAX placed. */
 static int visit(gpuc__node *root, gpuc__node **path, gpuc__node **order, size_t *placed,
                  gpuc_error **err)
 {

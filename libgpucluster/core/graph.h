@@ -18,10 +18,11 @@ typedef enum gpuc__verdict {
 } gpuc__verdict;
 
 /* When does an attempt end? An act that fails with GPUC_ENETWORK, GPUC_ETIMEDOUT or GPUC_ECANCELLED
- * may still be going on where it runs: its attempt stays open, and a retry or the next run calls act
- * with the same attempt and `resumed`. Every other answer ends the attempt; after that only a new
- * attempt acts again. So an act must tell a lost answer from a bad one by these codes, and must be
- * able to take up an attempt of which nothing was ever started (the intent is committed first). */
+ * may still be going on where it runs: its attempt stays open, and a retry or the next run calls
+ * act with the same attempt and `resumed`. Every other answer ends the attempt; after that only a
+ * new attempt acts again. So an act must tell a lost answer from a bad one by these codes, and must
+ * be able to take up an attempt of which nothing was ever started (the intent is committed first).
+ */
 
 /* What a step does. Each function is called on the loop and must answer exactly once, at once or
  * later, with gpuc__node_probed / gpuc__node_acted. While one is under way `cancel` may be called
@@ -29,9 +30,10 @@ typedef enum gpuc__verdict {
 typedef struct gpuc__step_ops {
     /* Looks, changes nothing. NULL: always NEEDED before the act and PRESENT after it. */
     void (*probe)(gpuc__node *node, void *data);
-    /* Brings the effect about. `attempt` names the try: 16 hex digits, committed to the store before
-     * this call. `resumed`: the same attempt was begun by an earlier run and its end is not known;
-     * attach to it rather than start another. NULL: a step that only looks; not present = failed. */
+    /* Brings the effect about. `attempt` names the try: 16 hex digits, committed to the store
+     * before this call. `resumed`: the same attempt was begun by an earlier run and its end is not
+     * known; attach to it rather than start another. NULL: a step that only looks; not present =
+     * failed. */
     void (*act)(gpuc__node *node, void *data, const char *attempt, bool resumed);
     /* NULL: the step answers inside the call. */
     void (*cancel)(gpuc__node *node, void *data);
@@ -41,20 +43,20 @@ typedef struct gpuc__step_ops {
 } gpuc__step_ops;
 
 typedef struct gpuc__step_desc {
-    const char *id;        /* "os.swap"; copied, as are the other strings */
-    const char *machine;   /* NULL: a step of the cluster */
+    const char *id;      /* "os.swap"; copied, as are the other strings */
+    const char *machine; /* NULL: a step of the cluster */
     const char *title;
-    const char *remedy;    /* what a person does when it fails, unless the error itself says */
-    uint32_t timeout_s;    /* deadline of one act, 0: 600 s; of a probe: 120 s at most */
-    uint32_t retries;      /* further attempts after a retryable failure */
-    uint32_t backoff_s;    /* before the first of them, 0: 1 s; doubles, with jitter, up to 60 s */
-    bool check;            /* looks only: runs each time, shown as GPUC_STEP_CHECK */
-    bool always;           /* not failed by failed dependencies: runs when they have ended anyhow */
-    bool skip;             /* at the caller's wish: counts as done for what depends on it */
-    bool gate;             /* without it its machine cannot be asked: while it is not there, what
-                            * depends on it on that machine is planned without a probe */
+    const char *remedy; /* what a person does when it fails, unless the error itself says */
+    uint32_t timeout_s; /* deadline of one act, 0: 600 s; of a probe: 120 s at most */
+    uint32_t retries;   /* further attempts after a retryable failure */
+    uint32_t backoff_s; /* before the first of them, 0: 1 s; doubles, with jitter, up to 60 s */
+    bool check;         /* looks only: runs each time, shown as GPUC_STEP_CHECK */
+    bool always;        /* not failed by failed dependencies: runs when they have ended anyhow */
+    bool skip;          /* at the caller's wish: counts as done for what depends on it */
+    bool gate;          /* without it its machine cannot be asked: while it is not there, what
+                         * depends on it on that machine is planned without a probe */
     const gpuc__step_ops *ops;
-    void *data;            /* freed with ops->free */
+    void *data; /* freed with ops->free */
 } gpuc__step_desc;
 
 int gpuc__graph_new(gpuc__graph **out, gpuc_context *context, gpuc__store *store, gpuc_error **err);
@@ -70,25 +72,26 @@ int gpuc__graph_check(gpuc__graph *graph, gpuc_error **err);
 
 /* Probes what can be probed, acts on nothing, and gives a plan: done(data, plan or NULL, error or
  * NULL), both consumed by done. A probe error makes that step UNKNOWN with the error as its detail;
- * steps whose dependency is not PRESENT are not probed when that dependency is `gate` (a step without
- * which the machine cannot be asked). */
+ * steps whose dependency is not PRESENT are not probed when that dependency is `gate` (a step
+ * without which the machine cannot be asked). */
 typedef void (*gpuc__plan_fn)(void *data, gpuc_plan *plan, gpuc_error *error);
 int gpuc__graph_plan(gpuc__graph *graph, const char *cluster, gpuc__plan_fn done, void *data,
                      gpuc_error **err);
 
 /* Runs it: at most `parallel` acts at once; independent steps go on after a failure; intents, step
  * states and events go to the store, events to the context. done gets NULL or one GPUC_ESTEP /
- * GPUC_ECANCELLED error (consumed) whose cause is the first failure and whose message counts all. */
+ * GPUC_ECANCELLED error (consumed) whose cause is the first failure and whose message counts all.
+ */
 typedef void (*gpuc__run_fn)(void *data, gpuc_error *error);
-int gpuc__graph_run(gpuc__graph *graph, gpuc_op *op, uint32_t parallel, gpuc__run_fn done, void *data,
-                    gpuc_error **err);
+int gpuc__graph_run(gpuc__graph *graph, gpuc_op *op, uint32_t parallel, gpuc__run_fn done,
+                    void *data, gpuc_error **err);
 /* Of a plan or a run under way: what is active is cancelled, then done gets GPUC_ECANCELLED. */
 void gpuc__graph_cancel(gpuc__graph *graph);
 /* For tests: how many milliseconds a second of a deadline or backoff has. */
 void gpuc__graph_scale_time(gpuc__graph *graph, uint32_t ms_per_s);
 
-/* Answers of a step. `detail` (copied, may be NULL) says why; `error` is consumed and makes the probe
- * or act a failure. */
+/* Answers of a step. `detail` (copied, may be NULL) says why; `error` is consumed and makes the
+ * probe or act a failure. */
 void gpuc__node_probed(gpuc__node *node, gpuc__verdict verdict, const char *detail,
                        gpuc_error *error);
 void gpuc__node_acted(gpuc__node *node, gpuc_error *error);

@@ -7,7 +7,7 @@
 #include "core/context.h"
 #include "core/map.h"
 
-#define GPUC__LANE_PARALLEL 4 /* steps of one machine under way at once: they share a connection */
+#define GPUC__LANE_PARALLEL 4 /* steps of one machine at once: they share a connection */
 #define GPUC__NOT_IN_HEAP SIZE_MAX
 
 typedef enum gpuc__node_state {
@@ -80,7 +80,11 @@ struct gpuc__node {
     bool taint_machine, taint_cluster;
 };
 
-typedef enum gpuc__graph_mode { GPUC__GRAPH_IDLE = 0, GPUC__GRAPH_PLAN, GPUC__GRAPH_RUN } gpuc__graph_mode;
+typedef enum gpuc__graph_mode {
+    GPUC__GRAPH_IDLE = 0,
+    GPUC__GRAPH_PLAN,
+    GPUC__GRAPH_RUN
+} gpuc__graph_mode;
 
 struct gpuc__graph {
     gpuc_context *context;
@@ -112,20 +116,21 @@ struct gpuc__graph {
 };
 
 /* graph.c */
-/* Every node once, each after what it waits for, as far as possible in the order of adding. NULL with
- * an error: a cycle, or no memory. */
+/* Every node once, each after what it waits for, as far as possible in the order of adding. NULL
+ * with an error: a cycle, or no memory. */
 gpuc__node **gpuc__graph_order(gpuc__graph *graph, gpuc_error **err);
 const char *gpuc__node_name(const gpuc__node *node); /* "machine/step" or "step" */
 
 /* graph_sched.c */
-int gpuc__graph_begin(gpuc__graph *graph, gpuc__graph_mode mode, uint32_t parallel, gpuc_error **err);
+int gpuc__graph_begin(gpuc__graph *graph, gpuc__graph_mode mode, uint32_t parallel,
+                      gpuc_error **err);
 void gpuc__graph_reset(gpuc__graph *graph);
 void gpuc__list_push(gpuc__node_list *list, gpuc__node *node);
 gpuc__node *gpuc__list_pop(gpuc__node_list *list);
-void gpuc__graph_ready(gpuc__node *node);        /* to its machine's queue */
+void gpuc__graph_ready(gpuc__node *node);         /* to its machine's queue */
 gpuc__node *gpuc__graph_take(gpuc__graph *graph); /* the next to start; it holds a slot then */
 void gpuc__graph_give_slot(gpuc__node *node);
-void gpuc__graph_ended(gpuc__node *node);         /* to the list whose dependents are looked at */
+void gpuc__graph_ended(gpuc__node *node); /* to the list whose dependents are looked at */
 gpuc__node *gpuc__graph_next_ended(gpuc__graph *graph);
 /* A deadline or the end of a backoff. */
 void gpuc__graph_wake_in(gpuc__node *node, uint64_t ms);
@@ -137,18 +142,4 @@ void gpuc__graph_cancel_active(gpuc__graph *graph);
 /* graph_run.c, graph_plan.c: one turn of the loop */
 void gpuc__graph_run_turn(gpuc__graph *graph);
 void gpuc__graph_plan_turn(gpuc__graph *graph);
-
-/* graph_record.c: the store and the events of a run. Failures to write make the run fail. */
-void gpuc__record_begin(gpuc__graph *graph);
-bool gpuc__record_commit(gpuc__graph *graph);
-void gpuc__record_load(gpuc__graph *graph);
-void gpuc__record_open_attempt(gpuc__node *node);
-void gpuc__record_started(gpuc__node *node);
-void gpuc__record_attempt_end(gpuc__node *node, int code, const char *detail);
-void gpuc__record_done(gpuc__node *node, const char *detail);
-void gpuc__record_failed(gpuc__node *node, const gpuc_error *error);
-void gpuc__record_retry(gpuc__node *node, const gpuc_error *error, uint64_t delay_ms);
-void gpuc__record_skipped(gpuc__node *node);
-void gpuc__record_waiting(gpuc__node *node);
-void gpuc__record_progress(gpuc__graph *graph, bool last);
 #endif

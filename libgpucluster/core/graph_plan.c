@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Planning a graph: probes only. A step is asked as soon as the gates before it are known to be there;
- * it need not wait for the other steps before it. */
+/* Planning a graph: probes only. A step is asked as soon as the gates before it are known to be
+ * there; it need not wait for the other steps before it. */
 #include <string.h>
 
 #include "core/graph_internal.h"

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "core/graph_internal.h"
+#include "core/graph_record.h"
 #include "core/op.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -22,14 +22,16 @@ static void stop_with(gpuc__graph *graph, gpuc_error *error)
     graph->cancelled = true;
 }
 
-/* For results of store functions. */
-static void check(gpuc__graph *graph, int rc, gpuc_error *error)
+/* For results of store functions; takes *error. By its address: the call that sets it may stand in
+ * the same argument list. */
+static void check(gpuc__graph *graph, int rc, gpuc_error **error)
 {
     if (rc == GPUC_OK)
         return;
-    if (!error)
-        gpuc__error_set(&error, rc, GPUC_DOMAIN_STATE, "the state cannot be written");
-    stop_with(graph, error);
+    if (!*error)
+        gpuc__error_set(error, rc, GPUC_DOMAIN_STATE, "the state cannot be written");
+    stop_with(graph, *error);
+    *error = NULL;
 }
 
 void gpuc__record_begin(gpuc__graph *graph)
@@ -43,7 +45,7 @@ bool gpuc__record_commit(gpuc__graph *graph)
     gpuc_error *error = NULL;
 
     if (graph->store)
-        check(graph, gpuc__store_batch_end(graph->store, &error), error);
+        check(graph, gpuc__store_batch_end(graph->store, &error), &error);
     return graph->fatal == NULL;
 }
 
@@ -78,7 +80,7 @@ static void tell(gpuc__node *node, int kind, const char *format, ...)
               "step", "%s: %s", gpuc__node_name(node), gpuc_event_message(event));
     json = graph->store && !graph->fatal ? gpuc_event_to_json(event) : NULL;
     if (json)
-        check(graph, gpuc__store_event_add(graph->store, json, &error), error);
+        check(graph, gpuc__store_event_add(graph->store, json, &error), &error);
     gpuc__free(json);
     gpuc__context_emit(graph->context, event);
 }
@@ -93,7 +95,7 @@ static void set_state(gpuc__node *node, const char *state, const char *error_jso
         check(graph,
               gpuc__store_step_set(graph->store, node->machine, node->id, state, error_json,
                                    duration_ms, &error),
-              error);
+              &error);
     node->stored_done = strcmp(state, "done") == 0;
 }
 
@@ -106,15 +108,16 @@ static void load_states(gpuc__graph *graph)
     json_t *row;
     int rc = gpuc__store_steps(graph->store, &steps, &error);
 
-    check(graph, rc, error);
+    check(graph, rc, &error);
     if (rc != GPUC_OK)
         return;
-    json_array_foreach(steps, i, row) {
+    json_array_foreach(steps, i, row)
+    {
         const char *machine = json_string_value(json_object_get(row, "machine"));
         const char *step = json_string_value(json_object_get(row, "step"));
         const char *state = json_string_value(json_object_get(row, "state"));
-        gpuc__node *node = step ? gpuc__graph_find(graph, machine && *machine ? machine : NULL, step)
-                                : NULL;
+        gpuc__node *node =
+            step ? gpuc__graph_find(graph, machine && *machine ? machine : NULL, step) : NULL;
 
         if (node && state)
             node->stored_done = strcmp(state, "done") == 0;
@@ -154,8 +157,8 @@ void gpuc__record_open_attempt(gpuc__node *node)
 
     if (!graph->store || graph->fatal)
         return;
-    check(graph,
-          gpuc__store_intent_open(graph->store, node->machine, node->id, &attempt, &error), error);
+    check(graph, gpuc__store_intent_open(graph->store, node->machine, node->id, &attempt, &error),
+          &error);
     if (attempt && strlen(attempt) < sizeof(node->attempt)) {
         memcpy(node->attempt, attempt, strlen(attempt) + 1);
         node->attempt_open = true;
@@ -171,7 +174,7 @@ void gpuc__record_started(gpuc__node *node)
     if (graph->store && !graph->fatal && !node->resumed)
         check(graph,
               gpuc__store_intent_add(graph->store, node->machine, node->id, node->attempt, &error),
-              error);
+              &error);
     set_state(node, "running", NULL, -1);
     tell(node, GPUC_EVENT_STEP_STARTED, "%s%s", node->title,
          node->resumed ? " (taken up again)" : "");
@@ -185,7 +188,8 @@ void gpuc__record_attempt_end(gpuc__node *node, int code, const char *detail)
 
     node->attempt_open = false;
     if (graph->store && !graph->fatal)
-        check(graph, gpuc__store_intent_end(graph->store, node->attempt, code, clean, &error), error);
+        check(graph, gpuc__store_intent_end(graph->store, node->attempt, code, clean, &error),
+              &error);
     gpuc__free(clean);
 }
 
@@ -275,8 +279,8 @@ void gpuc__record_progress(gpuc__graph *graph, bool last)
         left = last ? 0 : remaining_ms(graph);
     if (graph->op)
         gpuc__op_set_progress(graph->op, (int)graph->done, (int)graph->count, left);
-    event = gpuc__event_new(GPUC_EVENT_PROGRESS, NULL, NULL, "%zu of %zu steps are done", graph->done,
-                            graph->count);
+    event = gpuc__event_new(GPUC_EVENT_PROGRESS, NULL, NULL, "%zu of %zu steps are done",
+                            graph->done, graph->count);
     gpuc__event_set_progress(event, (int)graph->done, (int)graph->count, left);
     gpuc__context_emit(graph->context, event);
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/graph_internal.h"
+#include "core/graph_record.h"
 #include "core/op.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -116,8 +116,9 @@ static gpuc_error *deadline_error(const gpuc__node *node, gpuc_error *answer)
     /* An act had its time, and a retry would not make the wait end; a probe only looks. */
     gpuc__error_retryable(&error, !acting);
     if (!node->remedy)
-        gpuc__error_remedy(&error, "see what it waits for on %s; running again takes it up where it "
-                                   "is",
+        gpuc__error_remedy(&error,
+                           "see what it waits for on %s; running again takes it up where it "
+                           "is",
                            node->machine ? node->machine : "the cluster");
     return error;
 }
@@ -349,6 +350,8 @@ void gpuc__graph_run_turn(gpuc__graph *graph)
         stop(graph);
     choose(graph);
     if (gpuc__record_commit(graph)) {
+        /* The commit took its time; the steps' own timers start from now. */
+        uv_update_time(gpuc__context_loop(graph->context));
         while ((node = gpuc__list_pop(&graph->starting)))
             gpuc__graph_call(node);
     } else {
@@ -367,8 +370,8 @@ void gpuc__graph_run_turn(gpuc__graph *graph)
         finish(graph);
 }
 
-int gpuc__graph_run(gpuc__graph *graph, gpuc_op *op, uint32_t parallel, gpuc__run_fn done, void *data,
-                    gpuc_error **err)
+int gpuc__graph_run(gpuc__graph *graph, gpuc_op *op, uint32_t parallel, gpuc__run_fn done,
+                    void *data, gpuc_error **err)
 {
     int rc = gpuc__graph_begin(graph, GPUC__GRAPH_RUN, parallel, err);
 

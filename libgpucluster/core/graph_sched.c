@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What runs and planning share: queues, slots, deadlines, the calls of probe and act, their answers. */
+/* What runs and planning share: queues, slots, deadlines, the calls of probe and act, their
+ * answers. */
 #include <string.h>
 
 #include "core/graph_internal.h"
@@ -8,6 +9,7 @@
 
 #define PROBE_TIMEOUT_S 120
 #define LINE_EVERY_MS 100
+#define NAG_EVERY_S 30
 
 /* ---- lists and slots ---- */
 
@@ -179,6 +181,18 @@ static void call_cancel(gpuc__node *node)
     node->ops->cancel(node, node->data);
 }
 
+/* The answer to a cancel must come soon; until it does, the node's data cannot be let go, so all
+ * that can be done is to say who keeps everybody waiting. */
+static void overdue(gpuc__node *node)
+{
+    if (node->timed_out)
+        gpuc__log(node->graph->context, GPUC_LOG_ERROR, "step",
+                  "%s was cancelled and does not answer: please report it", gpuc__node_name(node));
+    node->timed_out = true;
+    gpuc__graph_wake_in(node, (uint64_t)NAG_EVERY_S * node->graph->ms_per_s);
+    call_cancel(node);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     gpuc__graph *graph = timer->data;
@@ -188,12 +202,10 @@ static void on_timer(uv_timer_t *timer)
         gpuc__node *node = graph->heap[0];
 
         gpuc__graph_wake_not(node);
-        if (node->state == GPUC__NODE_BACKOFF) {
+        if (node->state == GPUC__NODE_BACKOFF)
             gpuc__graph_ready(node);
-        } else {
-            node->timed_out = true;
-            call_cancel(node);
-        }
+        else
+            overdue(node);
     }
     gpuc__context_post(graph->context, &graph->task);
 }
@@ -290,20 +302,22 @@ void gpuc__node_progress(gpuc__node *node, const char *line)
         (node->line_shown && now - node->line_shown < LINE_EVERY_MS))
         return;
     node->line_shown = now;
-    gpuc__context_emit(node->graph->context,
-                       gpuc__event_new(GPUC_EVENT_STEP_PROGRESS, node->machine, node->id, "%s",
-                                       line ? line : ""));
+    gpuc__context_emit(
+        node->graph->context,
+        gpuc__event_new(GPUC_EVENT_STEP_PROGRESS, node->machine, node->id, "%s", line ? line : ""));
 }
 
 /* ---- begin and end ---- */
 
-int gpuc__graph_begin(gpuc__graph *graph, gpuc__graph_mode mode, uint32_t parallel, gpuc_error **err)
+int gpuc__graph_begin(gpuc__graph *graph, gpuc__graph_mode mode, uint32_t parallel,
+                      gpuc_error **err)
 {
     gpuc__node **heap;
     int rc;
 
     if (graph->mode != GPUC__GRAPH_IDLE)
-        return gpuc__error_set(err, GPUC_ESTATE, GPUC_DOMAIN_NONE, "the graph is under way already");
+        return gpuc__error_set(err, GPUC_ESTATE, GPUC_DOMAIN_NONE,
+                               "the graph is under way already");
     rc = gpuc__graph_check(graph, err);
     if (rc != GPUC_OK)
         return rc;

@@ -5,9 +5,9 @@
 #include <gpucluster.h>
 
 typedef struct gpuc__op_class {
-    const char *kind;                 /* "up", "plan" … for logs */
+    const char *kind;                        /* "up", "plan" … for logs */
     void (*cancel)(gpuc_op *op, void *data); /* on the loop, at most once, only while running */
-    void (*free)(void *data);         /* when the last reference goes and it is complete */
+    void (*free)(void *data);                /* when the last reference goes and it is complete */
 } gpuc__op_class;
 
 /* A running operation holds a reference on itself until its completion has been delivered, which is

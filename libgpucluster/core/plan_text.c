@@ -16,7 +16,7 @@ static const struct {
     const char *name;
     const char *mark;
 } verdicts[] = {
-    {GPUC_STEP_NEEDED, "needed", "+"},  {GPUC_STEP_PRESENT, "present", " "},
+    {GPUC_STEP_NEEDED, "needed", "+"},   {GPUC_STEP_PRESENT, "present", " "},
     {GPUC_STEP_SKIPPED, "skipped", "-"}, {GPUC_STEP_UNKNOWN, "unknown", "?"},
     {GPUC_STEP_CHECK, "check", "*"},
 };
@@ -204,7 +204,8 @@ char *gpuc_plan_to_shell(const gpuc_plan *plan)
 {
     gpuc__buf out = GPUC__BUF_INIT(TEXT_MAX);
 
-    gpuc__buf_printf(&out, "# The steps of %s in order, with their exact commands.\n", plan->cluster);
+    gpuc__buf_printf(&out, "# The steps of %s in order, with their exact commands.\n",
+                     plan->cluster);
     for (size_t i = 0; i < plan->count; i++) {
         const gpuc_step *step = &plan->steps[i];
 
@@ -249,10 +250,10 @@ char *gpuc_plan_to_json(const gpuc_plan *plan)
 
     for (size_t i = 0; steps && i < plan->count; i++) {
         const gpuc_step *step = &plan->steps[i];
-        json_t *item = json_pack("{s:s, s:s?, s:s, s:s, s:s, s:o}", "id", step->id, "machine",
-                                 step->machine, "title", step->title, "verdict",
-                                 verdicts[verdict_index(step->verdict)].name, "detail", step->detail,
-                                 "after", after_to_json(plan, step));
+        json_t *item =
+            json_pack("{s:s, s:s?, s:s, s:s, s:s, s:o}", "id", step->id, "machine", step->machine,
+                      "title", step->title, "verdict", verdicts[verdict_index(step->verdict)].name,
+                      "detail", step->detail, "after", after_to_json(plan, step));
 
         if (json_array_append_new(steps, item) != 0)
             steps = NULL;

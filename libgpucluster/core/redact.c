@@ -10,7 +10,9 @@
 
 #define SECRETS_MAX 4096
 #define MASK "[redacted]"
-#define LINE_MIN 16 /* lines of a key shorter than this tell nothing and would hide common words */
+#define LINE_MIN                                                                                   \
+    16 /* lines of a key shorter than this tell nothing and would hide common words                \
+        */
 
 static int insert(gpuc_context *context, const char *secret, size_t length, gpuc_error **err)
 {

@@ -127,8 +127,8 @@ int gpuc__store_set(gpuc__store *store, const char *machine, const char *key, co
     if (machine && *machine && value)
         rc = gpuc__store_exec(store, GPUC__SQL_MACHINE_ADD, machine, NULL, NULL, err);
     if (rc == GPUC_OK)
-        rc = gpuc__store_exec(store, value ? GPUC__SQL_SET : GPUC__SQL_UNSET, machine ? machine : "",
-                              key, value, err);
+        rc = gpuc__store_exec(store, value ? GPUC__SQL_SET : GPUC__SQL_UNSET,
+                              machine ? machine : "", key, value, err);
     end = gpuc__store_write_end(store, rc == GPUC_OK ? err : NULL);
     return rc == GPUC_OK ? end : rc;
 }
@@ -185,8 +185,8 @@ static int read_all(int fd, const char *path, gpuc__buf *text, gpuc_error **err)
 
     while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
         if (!gpuc__buf_add(text, chunk, (size_t)n))
-            return gpuc__error_set(err, GPUC_ELIMIT, GPUC_DOMAIN_STATE, "%s is larger than %d bytes",
-                                   path, SECRET_MAX);
+            return gpuc__error_set(err, GPUC_ELIMIT, GPUC_DOMAIN_STATE,
+                                   "%s is larger than %d bytes", path, SECRET_MAX);
     }
     return n == 0 ? GPUC_OK : gpuc__error_errno(err, errno, "cannot read %s", path);
 }
@@ -256,7 +256,8 @@ static int sync_dir(const char *path, gpuc_error **err)
     return rc;
 }
 
-int gpuc__store_set_secret(gpuc__store *store, const char *name, const char *value, gpuc_error **err)
+int gpuc__store_set_secret(gpuc__store *store, const char *name, const char *value,
+                           gpuc_error **err)
 {
     char *path = secret_path(store, name, "", err), *dir = NULL, *temporary = NULL;
     int rc;

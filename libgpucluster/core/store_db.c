@@ -203,8 +203,7 @@ static int read_version(gpuc__store *store, int *version, gpuc_error **err)
         rc = rc == SQLITE_ROW ? SQLITE_OK : rc;
     }
     sqlite3_finalize(statement);
-    return rc == SQLITE_OK ? GPUC_OK
-                           : gpuc__store_db_error(store, rc, "reading the version", err);
+    return rc == SQLITE_OK ? GPUC_OK : gpuc__store_db_error(store, rc, "reading the version", err);
 }
 
 /* Applies migration number `index` unless another process did so meanwhile. */
@@ -253,16 +252,15 @@ static int bring_up(gpuc__store *store, gpuc_error **err)
 
 static int set_pragmas(gpuc__store *store, gpuc_error **err)
 {
-    /* WAL lets readers read while a writer writes; its shared memory does not work over a network. */
-    int rc = sqlite3_exec(store->db,
-                          store->network ? "PRAGMA journal_mode = DELETE" : "PRAGMA journal_mode = WAL",
-                          NULL, NULL, NULL);
+    /* WAL lets readers read while a writer writes; its shared memory fails over a network. */
+    int rc = sqlite3_exec(
+        store->db, store->network ? "PRAGMA journal_mode = DELETE" : "PRAGMA journal_mode = WAL",
+        NULL, NULL, NULL);
 
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(store->db, "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;", NULL,
-                          NULL, NULL);
-    return rc == SQLITE_OK ? GPUC_OK
-                           : gpuc__store_db_error(store, rc, "opening the database", err);
+        rc = sqlite3_exec(store->db, "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;",
+                          NULL, NULL, NULL);
+    return rc == SQLITE_OK ? GPUC_OK : gpuc__store_db_error(store, rc, "opening the database", err);
 }
 
 /* The file is made by us, not by SQLite, so that its mode does not depend on the umask; the files

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The folders of the store: where they are, who may read them, what file system they lie on, and how
- * they go. */
+/* The folders of the store: where they are, who may read them, what file system they lie on, and
+ * how they go. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -95,7 +95,8 @@ int gpuc__store_dir_check(const char *path, bool *network, gpuc_error **err)
                              "the state folder %s is open to others (owner %u, mode %04o); it "
                              "holds keys and must be yours with mode 0700",
                              path, (unsigned)st.st_uid, (unsigned)(st.st_mode & 07777));
-        gpuc__error_remedy(err, "chmod 700 '%s', after making sure that nobody took its keys", path);
+        gpuc__error_remedy(err, "chmod 700 '%s', after making sure that nobody took its keys",
+                           path);
     } else {
         *network = false;
         for (size_t i = 0; i < sizeof(network_types) / sizeof(network_types[0]); i++) {
@@ -117,7 +118,8 @@ static int remove_tree(const char *path)
     return nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
-/* What an earlier run that was killed while removing left. Errors do not matter: next time again. */
+/* What an earlier run that was killed while removing left. Errors do not matter: next time again.
+ */
 static void sweep(const char *base)
 {
     DIR *dir = opendir(base);
@@ -173,45 +175,54 @@ static bool holds_state(const char *base, const char *name)
     return there;
 }
 
-int gpuc__store_list(const char *base, json_t **out, gpuc_error **err)
+/* Adds the names of the clusters in dir to an array of the caller's. */
+static int read_names(DIR *dir, const char *path, char ***names, size_t *count, gpuc_error **err)
 {
-    char *path = gpuc__store_base(base, err), **names = NULL;
-    size_t count = 0;
     struct dirent *entry;
-    json_t *list = NULL;
-    int rc = GPUC_OK;
-    DIR *dir;
 
-    if (!path)
-        return err && *err ? gpuc_error_code(*err) : GPUC_EINVAL;
-    list = json_array();
-    dir = opendir(path);
-    if (!dir && errno != ENOENT)
-        rc = gpuc__error_errno(err, errno, "cannot read the folder %s", path);
-    while (rc == GPUC_OK && dir && (entry = readdir(dir))) {
+    while ((entry = readdir(dir))) {
         char **grown;
 
         if (!gpuc__store_name_valid(entry->d_name) || !holds_state(path, entry->d_name))
             continue;
-        grown = gpuc__realloc(names, (count + 1) * sizeof(*names));
-        if (grown)
-            names = grown;
-        if (!grown || !(names[count] = gpuc__strdup(entry->d_name)))
-            rc = gpuc__error_nomem(err);
-        else
-            count++;
+        grown = gpuc__realloc(*names, (*count + 1) * sizeof(**names));
+        if (!grown)
+            return gpuc__error_nomem(err);
+        *names = grown;
+        grown[*count] = gpuc__strdup(entry->d_name);
+        if (!grown[*count])
+            return gpuc__error_nomem(err);
+        ++*count;
+    }
+    return GPUC_OK;
+}
+
+int gpuc__store_list(const char *base, json_t **out, gpuc_error **err)
+{
+    char *path = gpuc__store_base(base, err), **names = NULL;
+    json_t *list = json_array();
+    int rc = GPUC_OK;
+    size_t count = 0;
+    DIR *dir = NULL;
+
+    if (!path)
+        rc = err && *err ? gpuc_error_code(*err) : GPUC_EINVAL;
+    else if (!(dir = opendir(path)) && errno != ENOENT)
+        rc = gpuc__error_errno(err, errno, "cannot read the folder %s", path);
+    if (dir) {
+        rc = read_names(dir, path, &names, &count, err);
+        closedir(dir);
     }
     if (count)
         qsort(names, count, sizeof(*names), by_name);
     for (size_t i = 0; i < count; i++) {
-        if (json_array_append_new(list, json_string(names[i])) != 0 && rc == GPUC_OK)
-            rc = gpuc__error_nomem(err);
+        json_array_append_new(list, json_string(names[i]));
         gpuc__free(names[i]);
     }
     gpuc__free(names);
-    if (dir)
-        closedir(dir);
     gpuc__free(path);
+    if (rc == GPUC_OK && json_array_size(list) != count)
+        rc = gpuc__error_nomem(err);
     if (rc == GPUC_OK)
         *out = list;
     else

@@ -45,8 +45,8 @@ int gpuc__store_intent_begin(gpuc__store *store, const char *machine, const char
     return rc == GPUC_OK ? gpuc__store_commit(store, err) : rc;
 }
 
-int gpuc__store_intent_open(gpuc__store *store, const char *machine, const char *step, char **attempt,
-                            gpuc_error **err)
+int gpuc__store_intent_open(gpuc__store *store, const char *machine, const char *step,
+                            char **attempt, gpuc_error **err)
 {
     sqlite3_stmt *statement;
     char *found = NULL;
@@ -91,8 +91,9 @@ int gpuc__store_intent_end(gpuc__store *store, const char *attempt, int code, co
     return rc == GPUC_OK ? end : rc;
 }
 
-int gpuc__store_step_set(gpuc__store *store, const char *machine, const char *step, const char *state,
-                         const char *error_json, int64_t duration_ms, gpuc_error **err)
+int gpuc__store_step_set(gpuc__store *store, const char *machine, const char *step,
+                         const char *state, const char *error_json, int64_t duration_ms,
+                         gpuc_error **err)
 {
     sqlite3_stmt *statement;
     int rc = gpuc__store_write_begin(store, err), end;

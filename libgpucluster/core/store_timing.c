@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How long steps took, for estimates: timings.db beside the clusters, shared by all of them. Losing it
- * costs only estimates, so no failure here is an error. */
+/* How long steps took, for estimates: timings.db beside the clusters, shared by all of them. Losing
+ * it costs only estimates, so no failure here is an error. */
 #include "core/store_internal.h"
 
 #include <fcntl.h>

@@ -38,12 +38,12 @@ typedef struct fake_world {
 typedef struct fake_step {
     fake_world *world;
     const char *name;
-    bool present;       /* the effect is there */
-    bool stubborn;      /* acting does not bring it about */
-    int fail_times;     /* acts that fail before one succeeds */
-    int fail_code;      /* their code */
-    int probe_fails;    /* probes that fail with GPUC_ENETWORK */
-    int delay_ms;       /* the act's answer comes later; -1: only after cancel */
+    bool present;    /* the effect is there */
+    bool stubborn;   /* acting does not bring it about */
+    int fail_times;  /* acts that fail before one succeeds */
+    int fail_code;   /* their code */
+    int probe_fails; /* probes that fail with GPUC_ENETWORK */
+    int delay_ms;    /* the act's answer comes later; -1: only after cancel */
     int acts, probes, cancels, resumes;
     char attempt[17];
     const char *detail;
@@ -142,7 +142,8 @@ static const gpuc__step_ops fake_check_ops = {fake_probe, NULL, NULL, NULL, NULL
  * and no disk is waited for. */
 static inline void fake_base(char *base, size_t size)
 {
-    snprintf(base, size, "%s/gpuc-test-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    snprintf(base, size, "%s/gpuc-test-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     assert_non_null(mkdtemp(base));
 }
 

@@ -195,7 +195,8 @@ static void test_context__log_lines_are_clean(void **state)
 
 static void test_context__secrets_are_redacted(void **state)
 {
-    static const char key[] = "-----BEGIN KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ\nshort\n-----END KEY-----\n";
+    static const char key[] =
+        "-----BEGIN KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ\nshort\n-----END KEY-----\n";
     nested n = {.context = fresh()};
     gpuc_event *event = NULL;
     char *text;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The last references of a context and of what came from it, dropped in every order, on the context's
- * thread and on others: everything is freed once (the sanitizers look). */
+/* The last references of a context and of what came from it, dropped in every order, on the
+ * context's thread and on others: everything is freed once (the sanitizers look). */
 #include "graph_fake.h"
 
 #include <pthread.h>

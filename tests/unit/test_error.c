@@ -56,8 +56,11 @@ static void test_error__errno_decides_the_code(void **state)
 {
     static const struct {
         int number, code;
-    } table[] = {{ENOENT, GPUC_ENOTFOUND}, {EACCES, GPUC_EPERM}, {EPERM, GPUC_EPERM},
-                 {ENOSPC, GPUC_EIO},       {ENOMEM, GPUC_ENOMEM}};
+    } table[] = {{ENOENT, GPUC_ENOTFOUND},
+                 {EACCES, GPUC_EPERM},
+                 {EPERM, GPUC_EPERM},
+                 {ENOSPC, GPUC_EIO},
+                 {ENOMEM, GPUC_ENOMEM}};
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         gpuc_error *error = NULL;

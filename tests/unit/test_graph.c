@@ -101,11 +101,9 @@ static void test_graph__gives_up_after_its_retries(void **state)
     bool said = false;
 
     fake_open(&w, true);
-    bad = fake_add_desc(&w, &a,
-                        (gpuc__step_desc){.id = "a",
-                                          .machine = "m1",
-                                          .retries = 2,
-                                          .remedy = "plug the cable in"});
+    bad = fake_add_desc(
+        &w, &a,
+        (gpuc__step_desc){.id = "a", .machine = "m1", .retries = 2, .remedy = "plug the cable in"});
     fake_add(&w, &c, "m1", "c", fake_add(&w, &b, "m1", "b", bad));
     fake_add(&w, &d, "m2", "d", NULL);
     fake_run(&w, 4);
@@ -277,13 +275,11 @@ static void test_graph__refuses_twins(void **state)
 
     fake_open(&w, false);
     fake_add(&w, &a, "m1", "a", NULL);
-    assert_int_equal(gpuc__graph_add(w.graph,
-                                     &(gpuc__step_desc){.id = "a",
-                                                        .machine = "m1",
-                                                        .ops = &fake_ops,
-                                                        .data = &b},
-                                     NULL, &error),
-                     GPUC_EINVAL);
+    assert_int_equal(
+        gpuc__graph_add(
+            w.graph, &(gpuc__step_desc){.id = "a", .machine = "m1", .ops = &fake_ops, .data = &b},
+            NULL, &error),
+        GPUC_EINVAL);
     assert_non_null(strstr(gpuc_error_message(error), "m1/a"));
     assert_ptr_equal(gpuc__graph_find(w.graph, "m2", "a"), NULL);
     assert_non_null(gpuc__graph_find(w.graph, "m1", "a"));

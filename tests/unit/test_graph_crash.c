@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kill -9 at 200 random points of a run, then run again until it converges.
  *
- * The machine is a pair of files: `started` gets a line when an act is really started there, `effects`
- * one when it is through. An act that is taken up again looks whether its attempt was started, as a
- * transient unit on a machine would be looked up by its name, and starts it only if it was not.
+ * The machine is a pair of files: `started` gets a line when an act is really started there,
+ * `effects` one when it is through. An act that is taken up again looks whether its attempt was
+ * started, as a transient unit on a machine would be looked up by its name, and starts it only if
+ * it was not.
  *
- * What must hold: an attempt is committed before it is started; an attempt without a recorded end is
- * taken up and never replaced by another. So every step is started exactly once, however often the
- * process dies. */
+ * What must hold: an attempt is committed before it is started; an attempt without a recorded end
+ * is taken up and never replaced by another. So every step is started exactly once, however often
+ * the process dies. */
 #include "graph_fake.h"
 
 #include <errno.h>
@@ -121,18 +122,17 @@ static void child(const char *base, int points)
         snprintf(steps[i].name, sizeof(steps[i].name), "%s.%s", last ? "all" : machine, id);
         steps[i].context = w.context;
         before = i % STEPS ? all : NULL;
-        rc = gpuc__graph_add(w.graph,
-                             &(gpuc__step_desc){.id = id,
-                                                .machine = last ? NULL : machine,
-                                                .ops = &crash_ops,
-                                                .data = &steps[i]},
-                             &node, &error);
+        rc = gpuc__graph_add(
+            w.graph,
+            &(gpuc__step_desc){
+                .id = id, .machine = last ? NULL : machine, .ops = &crash_ops, .data = &steps[i]},
+            &node, &error);
         rc = rc || gpuc__graph_depend(w.graph, node, before, &error);
         for (int m = 0; last && m < MACHINES; m++) {
             snprintf(machine, sizeof(machine), "m%d", m);
             snprintf(id, sizeof(id), "s%d", STEPS - 1);
-            rc = rc || gpuc__graph_depend(w.graph, node, gpuc__graph_find(w.graph, machine, id),
-                                          &error);
+            rc = rc ||
+                 gpuc__graph_depend(w.graph, node, gpuc__graph_find(w.graph, machine, id), &error);
         }
         all = node;
     }
@@ -157,7 +157,8 @@ static void assert_converged(const char *base)
     ASSERT_OK(gpuc__store_open(&store, base, "k8s", false, NULL, NULL));
     ASSERT_OK(gpuc__store_steps(store, &rows, NULL));
     assert_int_equal(json_array_size(rows), MACHINES * STEPS + 1);
-    json_array_foreach(rows, i, row) {
+    json_array_foreach(rows, i, row)
+    {
         const char *machine = json_string_value(json_object_get(row, "machine"));
         const char *step = json_string_value(json_object_get(row, "step"));
         char name[64], *attempt = NULL;
@@ -188,7 +189,8 @@ static void test_graph_crash__every_step_is_started_once(void **state)
             int points;
 
             seed = seed * 1103515245u + 12345u;
-            points = 1 + (int)(seed >> 16) % 60; /* a whole run has about 100, one with nothing to do 25 */
+            points = 1 + (int)(seed >> 16) %
+                             60; /* a whole run has about 100, one with nothing to do 25 */
             pid = fork();
             assert_true(pid >= 0);
             if (pid == 0)

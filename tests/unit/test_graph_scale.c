@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hundreds of machines with twenty steps each: the time grows with the steps, not with their square. */
+/* Hundreds of machines with twenty steps each: the time grows with the steps, not with their
+ * square. */
 #include "graph_fake.h"
 
 #define STEPS 20

@@ -53,10 +53,10 @@ static void test_map__lines_are_valid_utf8(void **state)
         {"plain", "plain"},
         {"a\r\nb\tc\x7f", "a\\x0d\\nb\\tc\\x7f"},
         {"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
-        {"\xc0\x80", "\\xc0\\x80"},                     /* overlong */
-        {"\xed\xa0\x80", "\\xed\\xa0\\x80"},             /* a surrogate */
+        {"\xc0\x80", "\\xc0\\x80"},                   /* overlong */
+        {"\xed\xa0\x80", "\\xed\\xa0\\x80"},          /* a surrogate */
         {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, /* too high */
-        {"\xe2\x82", "\\xe2\\x82"},                     /* cut short */
+        {"\xe2\x82", "\\xe2\\x82"},                   /* cut short */
         {"\xc3(", "\\xc3("},
     };
 

@@ -21,12 +21,12 @@ static gpuc_plan *sample(void)
     assert_non_null(swap);
     for (int i = 0; i < 5; i++) {
         snprintf(name, sizeof(name), "w-%d", i);
-        swap = gpuc__plan_add(plan, name, "os.swap", "no swap", GPUC_STEP_NEEDED, "swap is on", NULL,
-                              0, gpuc__strdup("swapoff -a\n"), swap);
+        swap = gpuc__plan_add(plan, name, "os.swap", "no swap", GPUC_STEP_NEEDED, "swap is on",
+                              NULL, 0, gpuc__strdup("swapoff -a\n"), swap);
         assert_non_null(swap);
     }
-    assert_non_null(gpuc__plan_add(plan, NULL, "proof", "the proof", GPUC_STEP_CHECK,
-                                   "x\nrm -rf /", NULL, 0, gpuc__strdup("true"), NULL));
+    assert_non_null(gpuc__plan_add(plan, NULL, "proof", "the proof", GPUC_STEP_CHECK, "x\nrm -rf /",
+                                   NULL, 0, gpuc__strdup("true"), NULL));
     /* No room for more than was asked for. */
     assert_null(gpuc__plan_add(plan, NULL, "more", NULL, GPUC_STEP_CHECK, NULL, NULL, 0,
                                gpuc__strdup("x"), NULL));
@@ -39,12 +39,11 @@ static void test_plan__table_groups_equal_steps(void **state)
     char *text = gpuc_plan_to_text(plan);
 
     assert_string_equal(
-        text,
-        "  VERDICT  STEP            MACHINES                    WHAT\n"
-        "  present  machine.exists  master                      the machine exists\n"
-        "+ needed   os.swap         master, w-0, w-1 … w-4 (6)  no swap (swap is on)\n"
-        "* check    proof           cluster                     the proof (x\\nrm -rf /)\n"
-        "\nk8s: 8 steps: 6 needed, 1 present, 1 check\n");
+        text, "  VERDICT  STEP            MACHINES                    WHAT\n"
+              "  present  machine.exists  master                      the machine exists\n"
+              "+ needed   os.swap         master, w-0, w-1 … w-4 (6)  no swap (swap is on)\n"
+              "* check    proof           cluster                     the proof (x\\nrm -rf /)\n"
+              "\nk8s: 8 steps: 6 needed, 1 present, 1 check\n");
     gpuc_free(text);
     gpuc_plan_unref(plan);
 }
@@ -56,10 +55,10 @@ static void test_plan__says_a_reason_once(void **state)
     char *text;
 
     for (int i = 0; i < 3; i++) {
-        assert_non_null(gpuc__plan_add(plan, "m", ids[i], "t", GPUC_STEP_NEEDED, "m: no route", NULL,
-                                       0, NULL, NULL));
-        assert_non_null(gpuc__plan_add(plan, "w", ids[i], "t", GPUC_STEP_NEEDED, "w: no route", NULL,
-                                       0, NULL, NULL));
+        assert_non_null(gpuc__plan_add(plan, "m", ids[i], "t", GPUC_STEP_NEEDED, "m: no route",
+                                       NULL, 0, NULL, NULL));
+        assert_non_null(gpuc__plan_add(plan, "w", ids[i], "t", GPUC_STEP_NEEDED, "w: no route",
+                                       NULL, 0, NULL, NULL));
     }
     text = gpuc_plan_to_text(plan);
     assert_non_null(strstr(text, "+ needed   os.a  m, w      t (m: no route; others differ)\n"));
@@ -76,8 +75,8 @@ static void test_plan__nothing_to_do(void **state)
     gpuc_plan *plan = gpuc__plan_new("k8s", 1);
     char *text;
 
-    assert_non_null(gpuc__plan_add(plan, "m", "a", NULL, GPUC_STEP_PRESENT, "ok", NULL, 0, NULL,
-                                   NULL));
+    assert_non_null(
+        gpuc__plan_add(plan, "m", "a", NULL, GPUC_STEP_PRESENT, "ok", NULL, 0, NULL, NULL));
     text = gpuc_plan_to_text(plan);
     assert_non_null(strstr(text, "k8s: 1 steps: 1 present; nothing to do\n"));
     assert_int_equal(gpuc_plan_changes(plan), 0);

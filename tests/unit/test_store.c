@@ -113,8 +113,8 @@ static void test_store__steps_and_estimates(void **state)
     assert_string_equal(json_string_value(json_object_get(row, "state")), "done");
     assert_int_equal(json_integer_value(json_object_get(row, "duration_ms")), 300);
     row = json_array_get(steps, 1);
-    assert_int_equal(
-        json_integer_value(json_object_get(json_object_get(row, "error"), "code")), -20);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(row, "error"), "code")),
+                     -20);
     assert_int_equal(json_integer_value(json_object_get(row, "duration_ms")), -1);
     json_decref(steps);
     assert_int_equal(gpuc__store_step_estimate(p.store, "a"), 300);
