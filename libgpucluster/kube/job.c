@@ -181,21 +181,38 @@ static void set_reason(gpuc__job_run *r, gpuc__reason *next)
         r->args.state(r->args.data, &end);
 }
 
-/* The error of a run that did not end well. */
-static gpuc_error *failure(const gpuc__job_run *r, int code, const char *what)
+/* Adds to the last state why the pod had not started by then. */
+static void tell_why(gpuc__job_run *r)
 {
-    bool told = r->log_begun || !r->why || (r->now.text && strcmp(r->now.text, r->why) == 0);
-    const char *remedy = told ? r->now.remedy : r->why_remedy;
+    char *text;
+
+    if (r->log_begun || !r->why || (r->now.text && strstr(r->now.text, r->why)))
+        return;
+    text = gpuc__asprintf("%s%sit never started: %s", r->now.text ? r->now.text : "",
+                          r->now.text ? "; " : "", r->why);
+    if (!text)
+        return;
+    gpuc__free(r->now.text);
+    gpuc__free(r->now.remedy);
+    r->now.text = text;
+    r->now.remedy = r->why_remedy;
+    r->why_remedy = NULL;
+}
+
+/* The error of a run that did not end well. */
+static gpuc_error *failure(gpuc__job_run *r, int code, const char *what)
+{
     gpuc_error *error = NULL;
 
-    gpuc__error_set(&error, code, GPUC_DOMAIN_JOB, "the job %s on the node %s %s: %s%s%s", r->kind,
-                    r->node, what, r->now.text ? r->now.text : "no reason is known",
-                    told ? "" : "; it never started: ", told ? "" : r->why);
+    tell_why(r);
+    gpuc__error_set(&error, code, GPUC_DOMAIN_JOB, "the job %s on the node %s %s: %s", r->kind,
+                    r->node, what, r->now.text ? r->now.text : "no reason is known");
     gpuc__error_native(&error, r->log_begun && r->now.exit_code > 0 ? r->now.exit_code : 0);
     gpuc__error_at(&error, r->node, NULL);
     gpuc__error_evidence(&error, gpuc__buf_text(&r->tail), r->tail.length);
     gpuc__error_remedy(&error, "%s",
-                       remedy ? remedy : "look at it: kubectl describe pod, run again with keep");
+                       r->now.remedy ? r->now.remedy
+                                     : "look at it: kubectl describe pod, run again with keep");
     gpuc__error_retryable(&error, code == GPUC_ETIMEDOUT);
     return error;
 }

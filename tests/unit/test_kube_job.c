@@ -217,6 +217,7 @@ static void test_job__remembers_why_it_never_started(void **state)
     assert_non_null(strstr(gpuc_error_message(o.error), "DeadlineExceeded"));
     assert_non_null(strstr(gpuc_error_message(o.error), "it never started: the node has no free GPU"));
     assert_non_null(strstr(gpuc_error_message(o.error), "Insufficient nvidia.com/gpu"));
+    assert_non_null(strstr(o.text, "Insufficient nvidia.com/gpu"));
     gpuc_error_unref(o.error);
     kube_api_end();
 }
