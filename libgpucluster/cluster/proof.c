@@ -126,11 +126,11 @@ static void set_labels(gpuc__action *action)
 
     gpuc__proof_labels(p->proof, true, &gpu, &cuda);
     if (gpuc__proof_verdict(p->proof) == GPUC_CHECK_FAIL)
-        gpu = cuda = GPUC__LABEL_REMOVE;
-    if (gpu != GPUC__LABEL_KEEP)
-        json_object_set_new(labels, "gpu", label_value(gpu));
-    if (cuda != GPUC__LABEL_KEEP)
+        cuda = GPUC__LABEL_REMOVE;
+    if (cuda != GPUC__LABEL_KEEP) {
+        json_object_set_new(labels, "gpu", label_value(cuda));
         json_object_set_new(labels, "cuda", label_value(cuda));
+    }
     if (gpuc__cluster_kube(&kube, action->cluster, &error) == GPUC_OK)
         action->kube_call = gpuc__node_label(kube, action->member->name, labels, on_labelled, action);
     json_decref(labels);
