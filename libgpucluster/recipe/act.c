@@ -265,6 +265,10 @@ static void on_boot_id(void *data, int status, const char *out, size_t out_lengt
         gpuc__error_remedy(&error, "Look at the machine's console.");
         fail(n, error);
     } else {
+        /* A connection to a machine that went down answers late or never; close takes effect on the
+         * loop, before the next question. */
+        if (error)
+            gpuc__ssh_close(n->remote->ssh);
         gpuc_error_unref(error);
         pause_for(n, GPUC__PHASE_REBOOT, REBOOT_POLL_MS);
     }
@@ -274,8 +278,6 @@ static void ask_boot_id(gpuc__step_node *n)
 {
     static const char script[] = "cat /proc/sys/kernel/random/boot_id\n";
     gpuc_error *error = NULL;
-    /* A connection to a machine that went down answers late or never. */
-    gpuc__ssh_close(n->remote->ssh);
     n->op = gpuc__remote_run(n->remote, script, sizeof(script) - 1, BOOT_ID_TIMEOUT_MS, on_boot_id, n,
                              &error);
     if (!n->op)
