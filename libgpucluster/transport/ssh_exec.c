@@ -178,12 +178,13 @@ static gpuc__ssh_next exec_step(gpuc__ssh_op *op, gpuc_error **err)
     if (!self->drained && libssh2_channel_eof(op->channel) == 1)
         self->drained = true; /* and what came before it has been read */
     if (self->drained) {
-        /* the exit status comes between the end of output and the close */
-        rc = libssh2_channel_close(op->channel);
+        /* The exit status comes before the close. (libssh2_channel_close does not wait for that: it
+         * returns after any one packet, even another channel's.) */
+        rc = libssh2_channel_wait_closed(op->channel);
         if (rc == LIBSSH2_ERROR_EAGAIN)
-            return GPUC__SSH_WAIT;
-        if (op->ssh->link->ended)
-            return GPUC__SSH_WAIT;
+            return exec_write(self) > 0 ? GPUC__SSH_ON : GPUC__SSH_WAIT;
+        if (rc)
+            return exec_fail(self, err);
         exec_status(self);
         return GPUC__SSH_DONE;
     }
