@@ -359,37 +359,49 @@ static bool same(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* Our context reads back as it was meant. */
+static bool ours_is_there(const merge *m, const char *text, const entry entries[3],
+                          const gpuc__kubeconfig *want)
+{
+    gpuc__kubeconfig got = {0};
+    bool ok = gpuc__kubeconfig_parse(&got, text, strlen(text), m->filename, want->context, NULL) ==
+                  GPUC_OK &&
+              same(got.server, want->server) && same(got.ca_pem, want->ca_pem) &&
+              same(got.cert_pem, want->cert_pem) && same(got.key_pem, want->key_pem) &&
+              same(got.token, want->token) && same(got.cluster, entries[0].name) &&
+              same(got.user, entries[1].name) && same(got.tls_server_name, want->tls_server_name);
+
+    gpuc__kubeconfig_clear(&got);
+    return ok;
+}
+
+/* What stands under one key of the root before and after; our own entries aside. */
+static bool key_is_kept(const char *key, const gpuc__yaml_node *old, const gpuc__yaml_node *new,
+                        const entry entries[3])
+{
+    if (strcmp(key, "current-context") == 0)
+        return true;
+    for (size_t i = 0; i < 3; i++) {
+        if (strcmp(key, entries[i].list) == 0)
+            return new && new->kind == GPUC__YAML_SEQUENCE &&
+                   others_equal(old, new, entries[i].name);
+    }
+    return gpuc__yaml_equal(old, new);
+}
+
 /* Reads the result back: ours as meant, the rest as it was. */
 static bool verify(const merge *m, const char *text, const entry entries[3],
                    const gpuc__kubeconfig *want)
 {
-    gpuc__kubeconfig got = {0};
     gpuc__yaml_node *root = NULL;
-    bool ok = false;
+    bool ok = ours_is_there(m, text, entries, want) &&
+              gpuc__yaml_parse(&root, text, strlen(text), m->filename, NULL) == GPUC_OK;
 
-    if (gpuc__yaml_parse(&root, text, strlen(text), m->filename, NULL) != GPUC_OK ||
-        gpuc__kubeconfig_parse(&got, text, strlen(text), m->filename, want->context, NULL) !=
-            GPUC_OK)
-        goto done;
-    ok = same(got.server, want->server) && same(got.ca_pem, want->ca_pem) &&
-         same(got.cert_pem, want->cert_pem) && same(got.key_pem, want->key_pem) &&
-         same(got.token, want->token) && same(got.cluster, entries[0].name) &&
-         same(got.user, entries[1].name) && same(got.tls_server_name, want->tls_server_name);
-    for (size_t i = 0; ok && i < 3; i++) {
-        const gpuc__yaml_node *list = gpuc__yaml_get(root, entries[i].list);
-
-        ok = list && list->kind == GPUC__YAML_SEQUENCE &&
-             others_equal(gpuc__yaml_get(m->root, entries[i].list), list, entries[i].name);
-    }
     for (size_t i = 0; ok && m->root && i + 1 < m->root->count; i += 2) {
         const char *key = m->root->items[i]->text;
 
-        if (strcmp(key, "current-context") != 0 && strcmp(key, entries[0].list) != 0 &&
-            strcmp(key, entries[1].list) != 0 && strcmp(key, entries[2].list) != 0)
-            ok = gpuc__yaml_equal(m->root->items[i + 1], gpuc__yaml_get(root, key));
+        ok = key_is_kept(key, m->root->items[i + 1], gpuc__yaml_get(root, key), entries);
     }
-done:
-    gpuc__kubeconfig_clear(&got);
     gpuc__yaml_free(root);
     return ok;
 }

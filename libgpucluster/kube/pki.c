@@ -176,7 +176,17 @@ static bool add_extensions(X509 *cert, X509 *issuer, const extension *extensions
     return true;
 }
 
-/* Fills, signs and writes one certificate with a new key. ca_cert NULL: self-signed. */
+/* Everything but key, extensions and signature. ca_cert NULL: self-signed. */
+static bool fill(X509 *cert, X509 *ca_cert, const char *name, const char *const *groups, long days)
+{
+    return X509_set_version(cert, X509_VERSION_3) && set_serial(cert) &&
+           X509_gmtime_adj(X509_getm_notBefore(cert), -CLOCK_SKEW_SECONDS) &&
+           X509_gmtime_adj(X509_getm_notAfter(cert), days * DAY_SECONDS) &&
+           set_name(X509_get_subject_name(cert), name, groups) &&
+           X509_set_issuer_name(cert, X509_get_subject_name(ca_cert ? ca_cert : cert));
+}
+
+/* Fills, signs and writes one certificate with a new key. */
 static int issue(gpuc__pki_pair *out, X509 *ca_cert, EVP_PKEY *ca_key, const char *name,
                  const char *const *groups, long days, const extension *extensions,
                  gpuc_error **err)
@@ -186,11 +196,7 @@ static int issue(gpuc__pki_pair *out, X509 *ca_cert, EVP_PKEY *ca_key, const cha
     gpuc__pki_pair pair = {NULL, NULL};
     int rc = GPUC_OK;
 
-    if (!key || !cert || !X509_set_version(cert, X509_VERSION_3) || !set_serial(cert) ||
-        !X509_gmtime_adj(X509_getm_notBefore(cert), -CLOCK_SKEW_SECONDS) ||
-        !X509_gmtime_adj(X509_getm_notAfter(cert), days * DAY_SECONDS) ||
-        !set_name(X509_get_subject_name(cert), name, groups) || !X509_set_pubkey(cert, key) ||
-        !X509_set_issuer_name(cert, X509_get_subject_name(ca_cert ? ca_cert : cert)) ||
+    if (!key || !cert || !fill(cert, ca_cert, name, groups, days) || !X509_set_pubkey(cert, key) ||
         !add_extensions(cert, ca_cert ? ca_cert : cert, extensions) ||
         !X509_sign(cert, ca_key ? ca_key : key, EVP_sha256())) {
         rc = crypto_error(err, "making a certificate");

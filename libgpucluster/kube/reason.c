@@ -138,38 +138,55 @@ static const json_t *deadline_exceeded(const json_t *job)
     return NULL;
 }
 
+/* Why a pod that has not ended does not run. */
+static const json_t *find_waiting(const char **from, const json_t *pod, const json_t *events,
+                                  bool pending)
+{
+    const json_t *found = container_state(pod, "waiting");
+
+    *from = "waiting";
+    if (found && !is_plain_waiting(gpuc__json_text(found, "reason", NULL)))
+        return found;
+    *from = "condition";
+    found = condition(pod, "PodScheduled", "False");
+    if (found || !pending)
+        return found;
+    *from = "event";
+    return gpuc__reason_newest_event(events, NULL);
+}
+
+/* Why a pod has ended. */
+static const json_t *find_ended(const char **from, const json_t *job, const json_t *pod,
+                                bool failed)
+{
+    const json_t *found = deadline_exceeded(job);
+
+    *from = "job";
+    if (found)
+        return found;
+    *from = "pod";
+    if (failed && gpuc__json_text(pod, "status", "reason", NULL))
+        return json_object_get(pod, "status"); /* Evicted, where the container shows only 137 */
+    *from = "terminated";
+    found = container_state(pod, "terminated");
+    if (found)
+        return found;
+    *from = "job";
+    return condition(job, "Failed", "True");
+}
+
 /* What stands in the way, the most telling first; false when nothing does. */
 static bool find(finding *out, const json_t *job, const json_t *pod, const json_t *events)
 {
-    const json_t *found = container_state(pod, "terminated");
     const char *phase = gpuc__json_text(pod, "status", "phase", NULL);
-    const char *from = "terminated";
     bool failed = phase && strcmp(phase, "Failed") == 0;
+    bool pending = !phase || strcmp(phase, "Pending") == 0;
+    const json_t *found = find_ended(&out->from, job, pod, failed);
 
-    if (failed && gpuc__json_text(pod, "status", "reason", NULL)) {
-        found = json_object_get(pod, "status"); /* Evicted, where the container shows only 137 */
-        from = "pod";
-    }
-    if (deadline_exceeded(job)) {
-        found = deadline_exceeded(job);
-        from = "job";
-    }
-    if (!found && (found = condition(job, "Failed", "True")))
-        from = "job";
-    if (!found && (!phase || strcmp(phase, "Pending") == 0 || strcmp(phase, "Running") == 0)) {
-        from = "waiting";
-        found = container_state(pod, "waiting");
-        if (found && is_plain_waiting(gpuc__json_text(found, "reason", NULL)))
-            found = NULL;
-        if (!found && (found = condition(pod, "PodScheduled", "False")))
-            from = "condition";
-        if (!found && (!phase || strcmp(phase, "Pending") == 0) &&
-            (found = gpuc__reason_newest_event(events, NULL)))
-            from = "event";
-    }
+    if (!found && !failed)
+        found = find_waiting(&out->from, pod, events, pending);
     if (!found && !failed)
         return false;
-    out->from = from;
     out->reason = gpuc__json_text(found, "reason", NULL);
     out->message = gpuc__json_text(found, "message", NULL);
     if (!out->reason)

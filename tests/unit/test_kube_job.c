@@ -20,16 +20,14 @@ static void on_line(void *data, const char *node, const char *text, size_t lengt
     outcome *o = data;
 
     assert_string_equal(node, "node-1");
-    strncat(o->log, text, sizeof(o->log) - strlen(o->log) - 2);
-    strcat(o->log, "|");
+    snprintf(o->log + strlen(o->log), sizeof(o->log) - strlen(o->log), "%s|", text);
 }
 
 static void on_state(void *data, const gpuc__job_end *now)
 {
     outcome *o = data;
 
-    strncat(o->states, now->phase, sizeof(o->states) - strlen(o->states) - 2);
-    strcat(o->states, ",");
+    snprintf(o->states + strlen(o->states), sizeof(o->states) - strlen(o->states), "%s,", now->phase);
     if (o->cancel_at && now->text && strstr(now->text, o->cancel_at))
         gpuc__job_run_cancel(o->run);
 }

@@ -16,8 +16,7 @@ static void on_line(void *data, const char *text, size_t length)
 
     assert_int_equal(strlen(text), length);
     c->lines++;
-    strncat(c->text, text, sizeof(c->text) - strlen(c->text) - 2);
-    strcat(c->text, "|");
+    snprintf(c->text + strlen(c->text), sizeof(c->text) - strlen(c->text), "%s|", text);
 }
 
 static void on_end(void *data, json_t *result, gpuc_error *error)
