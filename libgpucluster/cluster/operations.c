@@ -177,6 +177,21 @@ static void add_report(work *w)
     gpuc_report_unref(report);
 }
 
+/* Machines that left the cluster and are gone leave the state as well. */
+static void forget_gone(gpuc_cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        const gpuc__member *member = cluster->members[i];
+        gpuc_error *error = NULL;
+
+        if (member->model || member->has_info)
+            continue;
+        if (gpuc__store_forget_machine(cluster->store, member->name, &error) < 0)
+            gpuc__log(cluster->context, GPUC_LOG_WARN, "state", "%s", gpuc_error_message(error));
+        gpuc_error_unref(error);
+    }
+}
+
 /* On the loop, outside the graph: it can be let go now. */
 static void finish(void *data)
 {
@@ -189,6 +204,8 @@ static void finish(void *data)
     w->graph = NULL;
     if (w->plan)
         gpuc__op_set_plan(op, w->plan);
+    if (w->kind == GPUC__WORK_UP && w->cluster->locked)
+        forget_gone(w->cluster);
     if (w->kind == GPUC__WORK_UP || w->kind == GPUC__WORK_VERIFY)
         add_report(w);
     if (w->kind == GPUC__WORK_DOWN && !error) {
@@ -232,7 +249,8 @@ static int launch(work *w, gpuc_error **err)
     return gpuc__graph_run(w->graph, w->op, w->cluster->parallel, on_run, w, err);
 }
 
-/* Machines that carry the cluster's label but that the state does not know are taken down as well. */
+/* Machines that carry the cluster's label but that neither spec nor state knows (a client was killed
+ * while it made them, and the spec has changed since) are taken away as well. */
 static void on_listed(void *data, const char *const *names, gpuc_error *error)
 {
     work *w = data;
@@ -253,7 +271,7 @@ static int begin(work *w, gpuc_error **err)
 
     if (rc < 0)
         return rc;
-    if (w->kind != GPUC__WORK_DOWN)
+    if (w->kind == GPUC__WORK_VERIFY || !w->cluster->identity.uuid)
         return launch(w, err);
     provider->list(w->cluster->provider, on_listed, w);
     return GPUC_OK;

@@ -235,7 +235,7 @@ int gpuc_op_wait(gpuc_op *op, int timeout_ms, gpuc_error **err)
         rc = gpuc_context_run(op->context, left, err);
         if (rc != GPUC_OK)
             return rc;
-        if (!op->delivered && left == 0)
+        if (left == 0 && op->state == GPUC_OP_RUNNING)
             return gpuc__error_set(err, GPUC_ETIMEDOUT, GPUC_DOMAIN_NONE,
                                    "operation %llu (%s) still runs after %d ms",
                                    (unsigned long long)op->id, op->op_class->kind, timeout_ms);
