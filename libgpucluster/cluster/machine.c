@@ -94,13 +94,18 @@ char *gpuc__machine_destroy_shell(const gpuc__action *action)
 /* What was known of the machine goes with it: one of the same name is another machine. */
 static void forget(gpuc__member *member, gpuc_error **err)
 {
+    static const char *const keys[] = {"info", "proof", "replace"};
+    int rc = GPUC_OK;
+
     gpuc__remote_set_ssh(member->remote, NULL);
     gpuc__ssh_unref(member->ssh);
     member->ssh = NULL;
     gpuc__machine_info_clear(&member->info);
     member->has_info = false;
     member->replace = false;
-    gpuc__store_forget_machine(member->cluster->store, member->name, err);
+    /* The rows of its steps go when the run is over: it still writes down how this one ended. */
+    for (size_t i = 0; rc == GPUC_OK && i < sizeof(keys) / sizeof(keys[0]); i++)
+        rc = gpuc__store_set(member->cluster->store, member->name, keys[i], NULL, err);
 }
 
 static void on_look_gone(void *data, const gpuc__machine_info *info, gpuc_error *error)
@@ -131,17 +136,6 @@ void gpuc__machine_probe_gone(gpuc__action *action)
     }
     action->cancel_work = cancel_provider;
     ops_of(action)->look(action->cluster->provider, action->member->name, on_look_gone, action);
-}
-
-/* What the state says of a machine that is gone; the rest goes when the run is over, since the run
- * still writes down how this step ended. */
-static void forget_values(gpuc__action *action, gpuc_error **err)
-{
-    static const char *const keys[] = {"info", "proof", "replace"};
-    int rc = GPUC_OK;
-
-    for (size_t i = 0; rc == GPUC_OK && i < sizeof(keys) / sizeof(keys[0]); i++)
-        rc = gpuc__store_set(action->cluster->store, action->member->name, keys[i], NULL, err);
 }
 
 static void on_destroyed(void *data, gpuc_error *error)
