@@ -13,28 +13,67 @@ static int start_failed(cli *c, gpuc_op *op, gpuc_error *error)
     return print_error(c, error);
 }
 
+/* What `up` is told beside the spec; `plan` takes the same, to show what that would do. */
+typedef struct wishes {
+    const char *replace[64], *skip[64];
+    size_t replaces, skips;
+    uint32_t flags;
+    bool shell; /* plan only */
+} wishes;
+
+static bool parse_wishes(wishes *w, int argc, char **argv, const struct option *options)
+{
+    int o;
+
+    while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (o == 'r' && w->replaces < 64)
+            w->replace[w->replaces++] = optarg;
+        else if (o == 's' && w->skips < 64)
+            w->skip[w->skips++] = optarg;
+        else if (o == 'n')
+            w->flags |= GPUC_UP_NO_PROOF;
+        else if (o == 'S')
+            w->shell = true;
+        else
+            return false;
+    }
+    return true;
+}
+
+static int tell_wishes(cli *c, const wishes *w, gpuc_error **error)
+{
+    int rc = GPUC_OK;
+
+    for (size_t i = 0; i < w->replaces && rc == GPUC_OK; i++)
+        rc = gpuc_cluster_replace(c->cluster, w->replace[i], error);
+    for (size_t i = 0; i < w->skips && rc == GPUC_OK; i++)
+        rc = gpuc_cluster_skip_step(c->cluster, w->skip[i], NULL, error);
+    return rc;
+}
+
 int cmd_plan(cli *c, int argc, char **argv)
 {
-    static const struct option options[] = {{"shell", no_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"shell", no_argument, NULL, 'S'},
+                                            {"replace", required_argument, NULL, 'r'},
+                                            {"skip", required_argument, NULL, 's'},
+                                            {NULL, 0, NULL, 0}};
     gpuc_error *error = NULL;
     gpuc_op *op = NULL;
     gpuc_plan *plan;
-    bool shell = false;
-    int o, status;
+    wishes w = {0};
+    int status;
 
-    while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (o != 's')
-            return EXIT_USAGE;
-        shell = true;
-    }
+    if (!parse_wishes(&w, argc, argv, options))
+        return EXIT_USAGE;
     if ((status = open_cluster(c, argv[optind])))
         return status;
-    if (gpuc_cluster_plan_start(&op, c->cluster, 0, &error) < 0 || run_operation(c, op, &error) < 0)
+    if (tell_wishes(c, &w, &error) < 0 || gpuc_cluster_plan_start(&op, c->cluster, 0, &error) < 0 ||
+        run_operation(c, op, &error) < 0)
         return start_failed(c, op, error);
     plan = gpuc_op_plan(op);
-    print_new(c->json ? gpuc_plan_to_json(plan)
-              : shell ? gpuc_plan_to_shell(plan)
-                      : gpuc_plan_to_text(plan));
+    print_new(c->json    ? gpuc_plan_to_json(plan)
+              : w.shell ? gpuc_plan_to_shell(plan)
+                        : gpuc_plan_to_text(plan));
     gpuc_op_unref(op);
     return EXIT_DONE;
 }
@@ -59,31 +98,18 @@ int cmd_up(cli *c, int argc, char **argv)
                                             {"skip", required_argument, NULL, 's'},
                                             {"no-proof", no_argument, NULL, 'n'},
                                             {NULL, 0, NULL, 0}};
-    const char *replace[64], *skip[64];
-    size_t replaces = 0, skips = 0;
     gpuc_error *error = NULL;
     gpuc_op *op = NULL;
-    uint32_t flags = 0;
-    int o, status, rc = GPUC_OK;
+    wishes w = {0};
+    int status, rc;
 
-    while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (o == 'r' && replaces < 64)
-            replace[replaces++] = optarg;
-        else if (o == 's' && skips < 64)
-            skip[skips++] = optarg;
-        else if (o == 'n')
-            flags |= GPUC_UP_NO_PROOF;
-        else
-            return EXIT_USAGE;
-    }
+    if (!parse_wishes(&w, argc, argv, options))
+        return EXIT_USAGE;
     if ((status = open_cluster(c, argv[optind])))
         return status;
-    for (size_t i = 0; i < replaces && rc == GPUC_OK; i++)
-        rc = gpuc_cluster_replace(c->cluster, replace[i], &error);
-    for (size_t i = 0; i < skips && rc == GPUC_OK; i++)
-        rc = gpuc_cluster_skip_step(c->cluster, skip[i], NULL, &error);
+    rc = tell_wishes(c, &w, &error);
     if (rc == GPUC_OK)
-        rc = gpuc_cluster_up_start(&op, c->cluster, flags, &error);
+        rc = gpuc_cluster_up_start(&op, c->cluster, w.flags, &error);
     if (rc < 0)
         return start_failed(c, op, error);
     rc = run_operation(c, op, &error);

@@ -9,7 +9,8 @@
 #include "cli.h"
 
 const command commands[] = {
-    {"plan", "SPEC|CLUSTER [--shell]", "what up would do; changes nothing", cmd_plan},
+    {"plan", "SPEC|CLUSTER [--shell] [--replace MACHINE] [--skip STEP]",
+     "what up would do; changes nothing", cmd_plan},
     {"up", "SPEC|CLUSTER [--replace MACHINE] [--skip STEP] [--no-proof]", "make it so, and prove it",
      cmd_up},
     {"status", "[CLUSTER] [--watch]", "machines and steps, and why each is where it is", cmd_status},
