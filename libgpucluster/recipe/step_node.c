@@ -89,16 +89,26 @@ static void on_probe(void *data, int status, const char *out, size_t out_length,
     gpuc__free(detail);
 }
 
-/* Whether there is something to take back: the machine notes the steps that acted. */
+/* Whether there is something to take back: the machine notes the steps that acted. What another
+ * cluster did there is its own. */
 static char *undo_probe_script(const gpuc__step_node *n)
 {
+    const char *cluster =
+        json_string_value(json_object_get(n->remote->variables, "GPUC_CLUSTER_ID"));
     char *id = gpuc__quote_shell_dup(n->step->id);
-    char *script = id ? gpuc__asprintf("cd /var/lib/gpucluster 2>/dev/null || exit 0\n"
-                                       "i=%s\n[ ! -e \"acted/$i\" ] && [ ! -e \"ledger/$i\" ]"
-                                       " || { echo 'to be taken back'; exit 1; }\n",
-                                       id)
-                      : NULL;
+    char *owner = gpuc__quote_shell_dup(cluster ? cluster : "");
+    char *script = NULL;
+
+    if (id && owner)
+        script = gpuc__asprintf("cd /var/lib/gpucluster 2>/dev/null || exit 0\n"
+                                "i=%s c=%s o=$(cat owner 2>/dev/null)\n"
+                                "case $o in '' | \"$c \"*) ;;"
+                                " *) echo \"left alone: it is of the cluster ${o#* }\"; exit 0 ;; esac\n"
+                                "[ ! -e \"acted/$i\" ] && [ ! -e \"ledger/$i\" ]"
+                                " || { echo 'to be taken back'; exit 1; }\n",
+                                id, owner);
     gpuc__free(id);
+    gpuc__free(owner);
     return script;
 }
 
