@@ -82,7 +82,7 @@ GPUC_API int gpuc_cluster_copy_start(gpuc_op **out, gpuc_cluster *cluster, const
  * @param[out] out      the operation, owned by the caller.
  * @param[in]  cluster  not NULL.
  * @param[in]  machine  the machine's name.
- * @param[in]  command  NULL for a login shell.
+ * @param[in]  command  NULL or "" for a login shell.
  * @param[in]  fd_in    read from; stays the caller's.
  * @param[in]  fd_out   written to; stays the caller's.
  * @param[out] err      NULL or where an error goes.

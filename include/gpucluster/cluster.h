@@ -46,7 +46,7 @@ GPUC_API int gpuc_cluster_open(gpuc_cluster **out, gpuc_context *context, const 
  * The choice is kept in the state, so that it holds after a crash.
  * @param[in]  cluster  not NULL.
  * @param[in]  step     the step's id, "os.swap".
- * @param[in]  machine  NULL for all.
+ * @param[in]  machine  NULL or "" for all.
  * @param[out] err      NULL or where an error goes.
  * @return GPUC_OK, GPUC_EINVAL (not in the recipe; the nearest is named), GPUC_ENOMEM, GPUC_EIO.
  * @blocking on the disk

@@ -43,6 +43,8 @@ int gpuc_cluster_shell_start(gpuc_op **out, gpuc_cluster *cluster, const char *m
                              const char *command, int fd_in, int fd_out, gpuc_error **err)
 {
     GPUC__CHECK_ARG(err, out && cluster && machine && fd_in >= 0 && fd_out >= 0);
+    if (command && !command[0])
+        command = NULL; /* languages without a null string */
     return gpuc__shell_start(out, cluster, machine, command, fd_in, fd_out, err);
 }
 

@@ -103,6 +103,8 @@ int gpuc_cluster_skip_step(gpuc_cluster *cluster, const char *step, const char *
     int rc;
 
     GPUC__CHECK_ARG(err, cluster && step);
+    if (machine && !machine[0])
+        machine = NULL; /* languages without a null string */
     rc = gpuc__recipe_check_id(cluster->recipe, step, err);
     if (rc == GPUC_OK && machine)
         rc = gpuc__cluster_find(&member, cluster, machine, err);
