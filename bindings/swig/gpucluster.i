@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The public headers for SWIG, in their order. Typemaps are in python.i and go.i, which come first. */
+/* The public headers for SWIG, in their order. Typemaps are in python.i and go.i, which come first.
+ * Warnings of SWIG are errors (tests/bindings/run.sh), and none is silenced here. */
 %{
 #include <gpucluster.h>
+#include <stdlib.h>
+#include <string.h>
 %}
 
 %include <stdint.i>
@@ -9,10 +12,6 @@
 #define GPUC_API
 #define GPUC_BEGIN_DECLS
 #define GPUC_END_DECLS
-
-/* Opaque handles: made and released by functions of the library, never by the language. */
-%nodefaultctor;
-%nodefaultdtor;
 
 /* Callbacks are for C; scripts take events and log lines one by one instead. */
 %ignore gpuc_context_set_log;
@@ -35,6 +34,42 @@
 %newobject gpuc_report_to_json;
 %newobject gpuc_report_to_text;
 %newobject gpuc_job_to_json;
+
+/* Structs begin with the defaults and own copies of the strings that are set. */
+%typemap(memberin) const char * {
+    free((char *)$1);
+    $1 = $input ? strdup($input) : NULL;
+}
+%ignore gpuc_cluster_options_init;
+%ignore gpuc_custom_step_init;
+%extend gpuc_cluster_options {
+    gpuc_cluster_options() {
+        gpuc_cluster_options *made = calloc(1, sizeof(*made));
+        if (made)
+            gpuc_cluster_options_init(made);
+        return made;
+    }
+    ~gpuc_cluster_options() {
+        if ($self)
+            free((char *)$self->state_dir);
+        free($self);
+    }
+}
+%extend gpuc_custom_step {
+    gpuc_custom_step() {
+        gpuc_custom_step *made = calloc(1, sizeof(*made));
+        if (made)
+            gpuc_custom_step_init(made);
+        return made;
+    }
+    ~gpuc_custom_step() {
+        const gpuc_custom_step *s = $self;
+        const char *texts[] = {s->id, s->title, s->after, s->roles, s->probe, s->act, s->undo};
+        for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+            free((char *)texts[i]);
+        free($self);
+    }
+}
 
 %include <gpucluster/types.h>
 %include <gpucluster/version.h>

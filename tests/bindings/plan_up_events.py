@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Walks plan, up and events through the SWIG module: plan_up_events.py SPEC STATE_DIR [up]."""
+import gc
+import itertools
 import json
 import sys
 
@@ -7,8 +9,8 @@ import native as g
 
 
 def check(name, holds, detail=""):
-    print(("ok" if holds else "FAIL"), "python:", name, detail)
-    return holds
+    print("ok" if holds else "FAIL", "python:", name, detail, flush=True)
+    return bool(holds)
 
 
 def finish(context, op):
@@ -25,36 +27,103 @@ def finish(context, op):
     return events
 
 
-def errors_are_exceptions():
+def caught(function, *arguments):
+    """(code, message, JSON) of the exception; None without one."""
     try:
-        g.gpuc_spec_parse("name: 7\n", 8, "bad.yaml")
+        function(*arguments)
     except g.Error as error:
-        code, message, _ = error.args
-        return check("a wrong spec is an exception", code == g.GPUC_EINVAL and "bad.yaml:" in message)
-    return check("a wrong spec is an exception", False)
+        code, message, text = error.args
+        return code, message, json.loads(text)
+    return None
+
+
+def errors_are_exceptions(context):
+    wrong = caught(g.gpuc_spec_parse, "name: 7\n", 8, "bad.yaml")
+    absent = caught(g.gpuc_spec_load, "/nonexistent/spec.yaml")
+    unknown = caught(g.gpuc_cluster_open, context, None, "no-such-cluster", None)
+    held = check("a wrong spec is an exception", wrong and wrong[0] == g.GPUC_EINVAL
+                 and wrong[1].startswith("bad.yaml:1:") and wrong[2]["name"] == "GPUC_EINVAL")
+    held &= check("so is a file that is not there",
+                  absent and absent[0] in (g.GPUC_ENOTFOUND, g.GPUC_EIO)
+                  and "/nonexistent/spec.yaml" in absent[1])
+    return held & check("and a cluster of no such name",
+                        unknown and unknown[0] == g.GPUC_ENOTFOUND and unknown[2]["remedy"])
+
+
+def opened(context, spec_file, state_dir):
+    _, spec = g.gpuc_spec_load(spec_file)
+    options = g.gpuc_cluster_options()
+    options.state_dir = "/replaced"
+    options.state_dir = state_dir
+    _, cluster = g.gpuc_cluster_open(context, spec, None, options)
+    return spec, cluster
+
+
+def plan(context, cluster):
+    """With a step of the caller's own and one that is skipped."""
+    step = g.gpuc_custom_step()
+    step.id, step.probe, step.act = "site.motd", "test -e /etc/motd.site", "touch /etc/motd.site"
+    g.gpuc_cluster_add_step(cluster, step)
+    g.gpuc_cluster_skip_step(cluster, "os.swap", None)
+    _, op = g.gpuc_cluster_plan_start(cluster, 0)
+    finish(context, op)
+    result = g.gpuc_op_plan(op)
+    data = json.loads(g.gpuc_plan_to_json(result))
+    verdicts = {s["id"]: s["verdict"] for s in data["steps"]}
+    held = check("plan lists steps", g.gpuc_plan_size(result) == len(data["steps"]) > 10,
+                 str(len(verdicts)))
+    held &= check("the plan is text and shell, too", "os.swap" in g.gpuc_plan_to_text(result)
+                  and len(g.gpuc_plan_to_shell(result)) > 1000)
+    held &= check("the caller's step is in it, the skipped one is marked",
+                  verdicts.get("site.motd") == "needed" and verdicts["os.swap"] == "skipped")
+    first = g.gpuc_plan_step(result, 0)
+    del op, result  # the step keeps what it belongs to
+    gc.collect()
+    held &= check("a step outlives its plan's name", g.gpuc_step_id(first) == data["steps"][0]["id"])
+    return held & check("no step past the end", g.gpuc_plan_step(first.plan, 1 << 20) is None)
+
+
+def drop_in_every_order(spec_file, state_dir):
+    """Handles go in any order; what is left goes on working."""
+    count = 0
+    for order in itertools.permutations(("context", "spec", "cluster", "op", "plan")):
+        held = {"context": g.gpuc_context_new()[1]}
+        held["spec"], held["cluster"] = opened(held["context"], spec_file, state_dir)
+        _, held["op"] = g.gpuc_cluster_plan_start(held["cluster"], 0)
+        if count % 2:  # every other operation is dropped while it runs
+            g.gpuc_op_wait(held["op"], 30000)
+            held["plan"] = g.gpuc_op_plan(held["op"])
+        for name in order:
+            held.pop(name, None)
+            gc.collect(0)
+            if "plan" in held and g.gpuc_plan_size(held["plan"]) < 10:
+                return check("handles may be dropped in any order", False, str(order))
+        count += 1
+    return check("handles may be dropped in any order", count == 120, f"{count} orders")
+
+
+def up(context, cluster):
+    _, op = g.gpuc_cluster_up_start(cluster, 0)
+    events = finish(context, op)
+    held = check("up is done", g.gpuc_op_state(op) == g.GPUC_OP_DONE)
+    held &= check("events came", any(e["kind"] for e in events), str(len(events)))
+    report = json.loads(g.gpuc_report_to_json(g.gpuc_op_report(op)))
+    return held & check("the report is data", report["verdict"] in ("pass", "warn")
+                        and len(report["machines"]) > 0, report["verdict"])
 
 
 def main():
     spec_file, state_dir = sys.argv[1:3]
-    held = errors_are_exceptions()
     _, context = g.gpuc_context_new()
-    _, spec = g.gpuc_spec_load(spec_file)
-    options = g.gpuc_cluster_options()
-    g.gpuc_cluster_options_init(options)
-    options.state_dir = state_dir
-    _, cluster = g.gpuc_cluster_open(context, spec, None, options)
-    _, op = g.gpuc_cluster_plan_start(cluster, 0)
-    finish(context, op)
-    plan = g.gpuc_op_plan(op)
-    steps = json.loads(g.gpuc_plan_to_json(plan))["steps"]
-    held &= check("plan lists steps", g.gpuc_plan_size(plan) == len(steps) > 10, str(len(steps)))
+    held = errors_are_exceptions(context)
+    _, cluster = opened(context, spec_file, state_dir)
     if sys.argv[3:] == ["up"]:
-        _, op = g.gpuc_cluster_up_start(cluster, 0)
-        events = finish(context, op)
-        held &= check("up is done", g.gpuc_op_state(op) == g.GPUC_OP_DONE)
-        held &= check("events came", any(e["kind"] for e in events), str(len(events)))
-        report = json.loads(g.gpuc_report_to_json(g.gpuc_op_report(op)))
-        held &= check("the report is data", report["verdict"] == "pass", report["verdict"])
+        changes = json.loads(g.gpuc_plan_to_json(g.gpuc_cluster_plan(cluster, 0)[1]))["changes"]
+        held &= check("the plan of a cluster that is up is empty", changes == 0, str(changes))
+        held &= up(context, cluster)
+    else:
+        held &= plan(context, cluster)
+        held &= drop_in_every_order(spec_file, state_dir)
     return 0 if held else 1
 
 
