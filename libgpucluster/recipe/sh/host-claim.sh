@@ -25,5 +25,7 @@ undo() {
         say "this machine belongs to another cluster by now: left alone"
         return 0
     fi
+    # Uploads that were cut short lie in a folder of the login's (files.upload).
+    rm -rf --one-file-system -- /var/tmp/gpucluster-incoming
     rm -rf --one-file-system -- "$GPUC_DIR"
 }
