@@ -38,6 +38,7 @@ typedef struct gpuc__lane {
     char *key; /* the machine, "" for the cluster */
     gpuc__node_list ready;
     unsigned active;
+    bool alone;  /* what is active wants to be alone */
     bool queued; /* in the graph's queue of lanes with something to start */
     struct gpuc__lane *next;
     int64_t remaining_ms;     /* estimates of what has not ended */
@@ -49,7 +50,7 @@ struct gpuc__node {
     size_t index;
     char *id, *machine, *title, *remedy, *key;
     uint32_t timeout_s, retries, backoff_s;
-    bool check, always, skip, gate;
+    bool check, always, skip, gate, alone;
     const gpuc__step_ops *ops;
     void *data;
     gpuc__lane *lane;

@@ -36,9 +36,13 @@ gpuc__node *gpuc__list_pop(gpuc__node_list *list)
     return node;
 }
 
+/* A step that wants to be alone waits for those under way, and those behind it wait for it. */
 static bool lane_full(const gpuc__lane *lane)
 {
-    return *lane->key && lane->active >= GPUC__LANE_PARALLEL;
+    const gpuc__node *next = lane->ready.first;
+
+    return lane->alone || (next && next->alone && lane->active > 0) ||
+           (*lane->key && lane->active >= GPUC__LANE_PARALLEL);
 }
 
 /* Lanes take turns, so that no machine starves the others. */
@@ -75,6 +79,7 @@ gpuc__node *gpuc__graph_take(gpuc__graph *graph)
     lane->queued = false;
     node = gpuc__list_pop(&lane->ready);
     lane->active++;
+    lane->alone = node->alone;
     graph->busy++;
     queue_lane(graph, lane);
     return node;
@@ -83,6 +88,7 @@ gpuc__node *gpuc__graph_take(gpuc__graph *graph)
 void gpuc__graph_give_slot(gpuc__node *node)
 {
     node->lane->active--;
+    node->lane->alone = false;
     node->graph->busy--;
     queue_lane(node->graph, node->lane);
 }

@@ -360,6 +360,7 @@ int gpuc__remote_add_step(gpuc__graph *graph, gpuc__remote *remote, gpuc__recipe
                                   .backoff_s = step->backoff_s,
                                   .check = step->check && !undo,
                                   .gate = step->gate && !undo,
+                                  .alone = step->reboot && !undo,
                                   .skip = skip,
                                   .ops = step->check && !undo ? &check_ops : &gpuc__recipe_step_ops,
                                   .data = n};

@@ -57,6 +57,28 @@ static void test_graph__keeps_to_the_parallel_limit(void **state)
     fake_close(&w);
 }
 
+static void test_graph__a_restart_is_alone_on_its_machine(void **state)
+{
+    fake_world w;
+    fake_step a = {.delay_ms = 5}, r = {.delay_ms = 5}, b = {.delay_ms = 5}, c = {.delay_ms = 1};
+
+    fake_open(&w, false);
+    fake_add(&w, &a, "m1", "a", NULL);
+    fake_add_desc(&w, &r, (gpuc__step_desc){.id = "r", .machine = "m1", .alone = true});
+    fake_add(&w, &b, "m1", "b", NULL);
+    fake_run(&w, 8);
+    assert_null(w.error);
+    assert_string_equal(w.log, "probe a; act a; probe a; probe r; act r; probe r; "
+                               "probe b; act b; probe b; ");
+    /* Another machine does not wait. */
+    a.present = r.present = b.present = false;
+    fake_add(&w, &c, "m2", "c", NULL);
+    fake_run(&w, 8);
+    assert_null(w.error);
+    assert_int_equal(w.most_active, 2);
+    fake_close(&w);
+}
+
 static void test_graph__retries_what_is_retryable(void **state)
 {
     fake_world w;
@@ -293,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_graph__runs_in_order),
         cmocka_unit_test(test_graph__second_run_acts_on_nothing),
         cmocka_unit_test(test_graph__keeps_to_the_parallel_limit),
+        cmocka_unit_test(test_graph__a_restart_is_alone_on_its_machine),
         cmocka_unit_test(test_graph__retries_what_is_retryable),
         cmocka_unit_test(test_graph__lost_answer_keeps_its_attempt),
         cmocka_unit_test(test_graph__gives_up_after_its_retries),
