@@ -5,8 +5,8 @@
 # the `up` of a cluster that is up already.
 # usage: run.sh BUILD_DIR [SPEC STATE_DIR]   A build without sanitizers is needed: BUILD_DIR, or
 # where $GPUC_PRODUCT says one is.
-set -uo pipefail
 # shellcheck disable=SC2046,SC2317 # flags are words; functions are called through part
+set -uo pipefail
 source=$(cd "$(dirname "$0")/../.." && pwd)
 build=${GPUC_PRODUCT:-${1:?usage: run.sh BUILD_DIR [SPEC STATE_DIR]}}
 work=$(mktemp -d)
