@@ -11,7 +11,7 @@
 #include "util/alloc.h"
 #include "util/error.h"
 
-/* curve25519 is the cheapest and strongest; classic Diffie-Hellman only when nothing else is left. */
+/* curve25519 is the cheapest; classic Diffie-Hellman only when nothing else is left. */
 static const char kex_methods[] =
     "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,"
     "ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,"
@@ -409,11 +409,12 @@ static gpuc__ssh_next handshake_failed(gpuc__ssh *ssh, int rc, gpuc_error **err)
                               " can use with the outdated SHA-1 signature alone"
                             : "",
                         (int)hostkey.length, hostkey.data, (int)kex.length, kex.data);
-        gpuc__error_remedy(err, rsa ? "make an ed25519 host key on the machine (sudo ssh-keygen -A; "
-                                      "sudo systemctl restart ssh), or run with libssh2 1.11 or "
-                                      "later (installed: %s)"
-                                    : "enable curve25519-sha256 and an ed25519 host key in the "
-                                      "machine's sshd_config (libssh2 here: %s)",
+        gpuc__error_remedy(err,
+                           rsa ? "make an ed25519 host key on the machine (sudo ssh-keygen -A; sudo "
+                                 "systemctl restart ssh), or run with libssh2 1.11 or later "
+                                 "(installed: %s)"
+                               : "enable curve25519-sha256 and an ed25519 host key in the machine's "
+                                 "sshd_config (libssh2 here: %s)",
                            libssh2_version(0));
     } else {
         gpuc__ssh_error_session(ssh, err, "exchanging keys");

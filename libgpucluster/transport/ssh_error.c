@@ -10,7 +10,8 @@
 
 #define SUBJECT_MAX 120
 
-int gpuc__ssh_error(gpuc__ssh *ssh, gpuc_error **err, int code, long native, const char *format, ...)
+int gpuc__ssh_error(gpuc__ssh *ssh, gpuc_error **err, int code, long native, const char *format,
+                    ...)
 {
     gpuc__buf text = GPUC__BUF_INIT(16 * 1024);
     va_list args;
@@ -45,10 +46,11 @@ int gpuc__ssh_error_lost(gpuc__ssh *ssh, gpuc_error **err, const char *doing)
                     doing, how, mute ? ", before a greeting" : "",
                     ssh->tried.length ? "; tried: " : "", gpuc__buf_text(&ssh->tried));
     if (ssh->state == GPUC__SSH_AUTH && ssh->tried.length)
-        gpuc__error_remedy(err, "a server hangs up after MaxAuthTries keys: give the right key alone");
+        gpuc__error_remedy(err, "a server hangs up after MaxAuthTries keys: give only the right "
+                                "one");
     else if (mute)
-        gpuc__error_remedy(err, "sshd is starting, has too many unfinished logins (MaxStartups), or "
-                                "a firewall or TCP wrapper is in between; try again");
+        gpuc__error_remedy(err, "sshd is starting, has too many unfinished logins (MaxStartups), "
+                                "or a firewall or TCP wrapper is in between; try again");
     else
         gpuc__error_remedy(err, "see whether the machine runs and sshd's log says why (journalctl "
                                 "-u ssh); the call can be repeated");

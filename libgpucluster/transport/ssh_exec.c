@@ -64,7 +64,8 @@ static int exec_write(struct exec_op *self)
     size_t length = self->args.input_length;
     int moved = 0, rc;
 
-    while (self->written < length && gpuc__ssh_link_queued(self->op.ssh->link) < GPUC__SSH_OUT_HIGH) {
+    while (self->written < length &&
+           gpuc__ssh_link_queued(self->op.ssh->link) < GPUC__SSH_OUT_HIGH) {
         ssize_t n = libssh2_channel_write(self->op.channel, self->input + self->written,
                                           length - self->written);
 

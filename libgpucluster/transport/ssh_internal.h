@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The insides of a connection, shared by the ssh_*.c files. Everything runs on the loop's thread.
  *
- * One function, the pump (ssh.c), drives all: it advances the connection's state and every
- * operation until nothing moves, then waits for the socket or the timer. User calls only mark what is
- * wanted and start the timer, so no callback ever runs inside them.
+ * One function, the pump (ssh_pump.c), drives all: it advances the connection's state and every
+ * operation until nothing moves, then waits for the socket or the timer. User calls only mark what
+ * is wanted and start the timer, so no callback ever runs inside them.
  *
  * Handles that are closing hold no reference on the context: its end runs their close callbacks. */
 #ifndef GPUC__SSH_INTERNAL_H
 #define GPUC__SSH_INTERNAL_H
-#include <libssh2.h>
 #include <netdb.h>
 
 #include "core/context.h"
 #include "transport/ssh.h"
 #include "transport/ssh_agent.h"
 #include "transport/ssh_key_internal.h"
-
-#define GPUC__SSH_OUT_HIGH (512 * 1024) /* above it operations stop writing */
-
-typedef enum { GPUC__SSH_WAIT, GPUC__SSH_ON, GPUC__SSH_DONE, GPUC__SSH_FAIL } gpuc__ssh_next;
+#include "transport/ssh_link.h"
+#include "transport/ssh_op.h"
 
 typedef enum {
     GPUC__SSH_IDLE,      /* not connected; begins when there is an operation */
@@ -31,53 +28,6 @@ typedef enum {
     GPUC__SSH_READY,
     GPUC__SSH_STATES
 } gpuc__ssh_state;
-
-/* A socket and the libssh2 session on it; ssh_link.c. libssh2 reads from `in` and writes to `out`:
- * a packet is thus never half sent, which libssh2 could not bear with several channels, and one
- * system call moves many packets. */
-typedef struct gpuc__ssh_link {
-    gpuc__ssh *ssh; /* NULL once let go */
-    int fd;
-    uv_poll_t poll;
-    int events;
-    LIBSSH2_SESSION *session;
-    char *in;
-    size_t in_start, in_end;
-    char *out;
-    size_t out_start, out_end, out_capacity;
-    bool readable; /* recv may have something */
-    bool ended;    /* the peer closed, or an error: no more bytes will come */
-    int ended_errno;
-    bool dead; /* being torn down: libssh2 gets errors at once */
-    gpuc__buf greeting; /* what came in during the handshake, to explain its failure */
-    unsigned would_block; /* in a row, in one turn of the pump */
-    uint64_t last_received;
-} gpuc__ssh_link;
-
-typedef struct gpuc__ssh_op_class {
-    const char *verb; /* "running", for errors */
-    bool channel;     /* needs a channel, opened by `open` before the first step */
-    bool session_channel; /* counts against the server's MaxSessions */
-    int (*open)(gpuc__ssh_op *op); /* 0 or a libssh2 error, -37 for later */
-    gpuc__ssh_next (*step)(gpuc__ssh_op *op, gpuc_error **err);
-    /* Calls the user's done; consumes the error. */
-    void (*finish)(gpuc__ssh_op *op, gpuc_error *error);
-    /* Gives back what it holds of the session; true when nothing is left. On a dead link it must
-     * return true. */
-    bool (*clean)(gpuc__ssh_op *op);
-    void (*free)(gpuc__ssh_op *op); /* its own fields; may be NULL */
-} gpuc__ssh_op_class;
-
-struct gpuc__ssh_op {
-    gpuc__ssh *ssh;
-    const gpuc__ssh_op_class *class;
-    gpuc__ssh_op *previous, *next;
-    char *subject; /* what the verb is done to: the command, the path */
-    uint64_t deadline; /* 0: none */
-    unsigned epoch;
-    bool cancelled, opened, finished, counted, requeued;
-    LIBSSH2_CHANNEL *channel;
-};
 
 /* A host key that is accepted, or revoked, for this host. */
 typedef struct gpuc__ssh_expected {
@@ -135,22 +85,12 @@ struct gpuc__ssh {
     int sessions, sessions_max;
 };
 
-/* ssh.c */
+/* ssh_pump.c */
 void gpuc__ssh_kick(gpuc__ssh *ssh); /* pump soon */
 void gpuc__ssh_pump(gpuc__ssh *ssh);
 void gpuc__ssh_set_state(gpuc__ssh *ssh, gpuc__ssh_state state);
-/* Fills in op, takes the subject (a new string, may be NULL after a failed copy) and queues it. */
-void gpuc__ssh_op_start(gpuc__ssh *ssh, gpuc__ssh_op *op, const gpuc__ssh_op_class *class,
-                        char *subject, int timeout_ms);
-
-/* ssh_link.c */
-gpuc__ssh_link *gpuc__ssh_link_new(gpuc__ssh *ssh, int fd); /* owns fd, also on failure */
-bool gpuc__ssh_link_start(gpuc__ssh_link *link); /* makes the libssh2 session */
-bool gpuc__ssh_link_fill(gpuc__ssh_link *link); /* one recv; true when bytes came */
-void gpuc__ssh_link_flush(gpuc__ssh_link *link);
-void gpuc__ssh_link_watch(gpuc__ssh_link *link, bool connecting);
-void gpuc__ssh_link_drop(gpuc__ssh_link *link); /* frees the session */
-size_t gpuc__ssh_link_queued(const gpuc__ssh_link *link);
+void gpuc__ssh_let_go(gpuc__ssh *ssh, bool politely); /* of link, session and channels */
+const char *gpuc__ssh_state_name(const gpuc__ssh *ssh);
 
 /* ssh_connect.c, ssh_hostkey.c, ssh_auth.c: one function per state */
 gpuc__ssh_next gpuc__ssh_step_idle(gpuc__ssh *ssh, gpuc_error **err);
@@ -171,16 +111,11 @@ void gpuc__ssh_hostkey_reset(gpuc__ssh *ssh);
 const gpuc_error *gpuc__ssh_through_error(const gpuc__ssh *ssh);
 
 /* ssh_error.c */
-int gpuc__ssh_error(gpuc__ssh *ssh, gpuc_error **err, int code, long native, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+int gpuc__ssh_error(gpuc__ssh *ssh, gpuc_error **err, int code, long native, const char *format,
+                    ...) __attribute__((format(printf, 5, 6)));
 /* From the session's last libssh2 error, or the socket's end; `doing` completes "… while %s". */
 int gpuc__ssh_error_session(gpuc__ssh *ssh, gpuc_error **err, const char *doing);
 int gpuc__ssh_error_lost(gpuc__ssh *ssh, gpuc_error **err, const char *doing);
-/* "running: nvidia-smi -q" as a new string, shortened, secrets redacted. */
-char *gpuc__ssh_op_doing(const gpuc__ssh_op *op);
 /* Errors are immutable and callers add to them: each operation gets its own. */
 gpuc_error *gpuc__ssh_error_copy(const gpuc_error *error, const char *doing);
-
-/* Channels: the default clean, for classes with nothing but a channel. */
-bool gpuc__ssh_channel_clean(gpuc__ssh_op *op);
 #endif

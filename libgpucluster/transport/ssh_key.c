@@ -160,8 +160,8 @@ static int read_pem(EVP_PKEY **out, const char *text, size_t length, const char 
                         passphrase ? "%s: the passphrase does not open this private key"
                                    : "%s: the private key is encrypted and no passphrase was given",
                         name);
-        gpuc__error_remedy(err, "give its passphrase, or load it into an SSH agent (ssh-add %s) and "
-                                "use the agent", name);
+        gpuc__error_remedy(err, "give its passphrase, or load it into an SSH agent (ssh-add %s) "
+                                "and use the agent", name);
         return GPUC_EAUTH;
     }
     gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_SSH, "%s: not a private key that can be read",
@@ -171,8 +171,8 @@ static int read_pem(EVP_PKEY **out, const char *text, size_t length, const char 
     return GPUC_EINVAL;
 }
 
-int gpuc__ssh_key_parse(gpuc__ssh_key **out, const char *text, size_t length, const char *passphrase,
-                        const char *name_for_errors, gpuc_error **err)
+int gpuc__ssh_key_parse(gpuc__ssh_key **out, const char *text, size_t length,
+                        const char *passphrase, const char *name_for_errors, gpuc_error **err)
 {
     static const char begin[] = "-----BEGIN OPENSSH PRIVATE KEY-----";
     const char *name = name_for_errors ? name_for_errors : "private key";

@@ -39,8 +39,8 @@ static int fail_passphrase(const char *name, bool given, gpuc_error **err)
                     given ? "%s: the passphrase does not open this private key"
                           : "%s: the private key is encrypted and no passphrase was given",
                     name);
-    gpuc__error_remedy(err, "give its passphrase, or load it into an SSH agent (ssh-add %s) and use "
-                            "the agent", name);
+    gpuc__error_remedy(err, "give its passphrase, or load it into an SSH agent (ssh-add %s) and "
+                            "use the agent", name);
     return GPUC_EAUTH;
 }
 

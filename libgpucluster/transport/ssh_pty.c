@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An interactive shell or command with a pseudo-terminal. The caller's descriptors are never made
- * non-blocking (they are shared with the shell that started the program), and may be what epoll does
- * not take (a file): they are looked at by poll, on a short timer. A terminal is set raw meanwhile. */
+ * non-blocking (they are shared with the shell that started the program), and may be what epoll
+ * does not take (a file): they are looked at by poll, on a short timer. A terminal is raw meanwhile. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -34,7 +34,11 @@ struct pty_op {
 static int pty_open(gpuc__ssh_op *op)
 {
     op->channel = libssh2_channel_open_session(op->ssh->link->session);
-    return op->channel ? 0 : libssh2_session_last_errno(op->ssh->link->session);
+    if (!op->channel)
+        return libssh2_session_last_errno(op->ssh->link->session);
+    /* everything goes to one descriptor, and unread bytes would hide the end */
+    libssh2_channel_handle_extended_data2(op->channel, LIBSSH2_CHANNEL_EXTENDED_DATA_MERGE);
+    return 0;
 }
 
 static void on_look(uv_timer_t *timer)
@@ -147,7 +151,6 @@ static int send_input(struct pty_op *self)
     return n == LIBSSH2_ERROR_EAGAIN ? 0 : n < 0 ? -1 : n > 0;
 }
 
-/* With a pseudo-terminal everything comes on one stream. */
 static int read_output(struct pty_op *self)
 {
     ssize_t n;

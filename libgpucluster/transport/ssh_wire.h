@@ -34,7 +34,7 @@ void gpuc__wire_put_mpint(gpuc__buf *out, const unsigned char *number, size_t le
 
 /* Base64 without line breaks. */
 bool gpuc__base64_put(gpuc__buf *out, const void *data, size_t length);
-/* Decodes; white space is skipped. False on any other byte, bad padding, or a result past out->max. */
+/* Decodes; white space is skipped. False on another byte, bad padding, a result past out->max. */
 bool gpuc__base64_get(gpuc__buf *out, const char *text, size_t length);
 /* "SHA256:…" of a public key blob as a new string, NULL without memory. */
 char *gpuc__ssh_fingerprint(const void *blob, size_t length);

@@ -59,7 +59,8 @@ static void test_ssh_auth__encrypted_key(void **state)
 
     assert_true(make_key(&server, "locked", "ed25519", "open sesame"));
     authorize(&server, "locked");
-    assert_int_equal(gpuc__ssh_key_load(&key, sshd_path(&server, "locked"), NULL, &err), GPUC_EAUTH);
+    assert_int_equal(gpuc__ssh_key_load(&key, sshd_path(&server, "locked"), NULL, &err),
+                     GPUC_EAUTH);
     assert_contains(gpuc_error_message(err), "no passphrase was given");
     err = gpuc_error_unref(err);
     assert_int_equal(gpuc__ssh_key_load(&key, sshd_path(&server, "locked"), "wrong", &err),

@@ -119,7 +119,8 @@ static void test_ssh_exec__a_stream_gets_everything_and_done_the_tail(void **sta
     result r = {0};
 
     gpuc__ssh_exec(ssh, &(gpuc__ssh_exec_args){
-                            .command = "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done",
+                            .command = "i=0; while [ $i -lt 20000 ]; do echo line $i; "
+                                       "i=$((i+1)); done",
                             .output_max = 100, .output = on_output, .done = on_exec, .data = &r});
     assert_true(wait_for(&r.done, 1));
     assert_null(r.message);

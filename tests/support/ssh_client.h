@@ -133,7 +133,8 @@ static inline gpuc__ssh *client(void)
 static inline gpuc__ssh_op *exec_start(gpuc__ssh *ssh, const char *command, result *r)
 {
     return gpuc__ssh_exec(ssh, &(gpuc__ssh_exec_args){
-                                   .command = command, .done = on_exec, .data = r, .timeout_ms = 100000});
+                                   .command = command, .done = on_exec, .data = r,
+                                   .timeout_ms = 100000});
 }
 
 static inline void exec_wait(gpuc__ssh *ssh, const char *command, result *r)

@@ -186,10 +186,11 @@ static inline bool sshd_make(test_sshd *s, const char *host_keys, const char *mo
     snprintf(s->user, sizeof(s->user), "%s", getpwuid(getuid())->pw_name);
     s->port = free_port();
     f = fopen(sshd_path(s, "config"), "w");
+    /* with SHLVL=1 bash takes itself for a second shell and does not read ~/.bashrc */
     fprintf(f,
             "ListenAddress 0.0.0.0:%d\nAuthorizedKeysFile %s/authorized_keys\nPidFile %s/pid\n"
             "UsePAM no\nUseDNS no\nStrictModes no\nMaxStartups 500\nPasswordAuthentication no\n"
-            "KbdInteractiveAuthentication no\n%s\n",
+            "KbdInteractiveAuthentication no\nSetEnv SHLVL=1\n%s\n",
             s->port, s->dir, s->dir, more ? more : "Subsystem sftp internal-sftp");
     snprintf(types, sizeof(types), "%s", host_keys ? host_keys : "ed25519");
     for (char *save = NULL, *type = strtok_r(types, " ", &save); type;

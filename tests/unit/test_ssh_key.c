@@ -50,7 +50,8 @@ static void check_signature(const gpuc__ssh_key *key)
         gpuc__span algorithm = {(const unsigned char *)names[i], strlen(names[i])};
 
         gpuc__buf_reset(&signature);
-        assert_true(gpuc__ssh_key_sign(key, algorithm, (const unsigned char *)"text", 4, &signature));
+        assert_true(
+            gpuc__ssh_key_sign(key, algorithm, (const unsigned char *)"text", 4, &signature));
         assert_true(signature.length >= 64);
     }
     if (gpuc__ssh_key_is_rsa(key))
@@ -113,7 +114,6 @@ static void test_ssh_key__generated_keys_are_read_by_ssh_keygen(void **state)
 
         write_file(path, text);
         chmod(path, 0600);
-        assert_int_equal(run_program((const char *const[]){"ssh-keygen", "-y", "-f", path, NULL}), 0);
         assert_int_equal(run_program((const char *const[]){"ssh-keygen", "-y", "-P", "", "-f", path,
                                                            NULL}), 0);
     }
@@ -181,7 +181,7 @@ static void test_ssh_key__paths(void **state)
     err = gpuc_error_unref(err);
 }
 
-/* A key that is cut short is never a key; a changed byte may be (in the comment) but does no harm. */
+/* A key that is cut short is never a key; with a changed byte it may be one, but does no harm. */
 static void test_ssh_key__damaged_at_every_byte(void **state)
 {
     char *text = NULL, *line = NULL;
@@ -213,7 +213,8 @@ static void test_ssh_key__damaged_at_every_byte(void **state)
 /* A file may ask for as many rounds of bcrypt as it likes. */
 static void test_ssh_key__costly_derivations_are_refused(void **state)
 {
-    gpuc__buf file = GPUC__BUF_INIT(4096), options = GPUC__BUF_INIT(64), text = GPUC__BUF_INIT(8192);
+    gpuc__buf file = GPUC__BUF_INIT(4096), options = GPUC__BUF_INIT(64);
+    gpuc__buf text = GPUC__BUF_INIT(8192);
     gpuc__ssh_key *key = NULL;
     char zeros[64] = {0};
 
