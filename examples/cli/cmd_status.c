@@ -121,7 +121,7 @@ int cmd_logs(cli *c, int argc, char **argv)
     events = json_loads(text, 0, NULL);
     gpuc_free(text);
     json_array_foreach(events, i, event)
-        printf("%-14s %-20s %-18s %s\n", text_of(event, "kind"), text_of(event, "machine"),
+        printf("%-14s %-20s %-18s %s\n", text_of(event, "event"), text_of(event, "machine"),
                text_of(event, "step"), text_of(event, "message"));
     json_decref(events);
     return EXIT_DONE;
