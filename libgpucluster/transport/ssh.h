@@ -10,7 +10,9 @@
 #include "transport/ssh_key.h"
 
 typedef struct gpuc__ssh gpuc__ssh;
-typedef struct gpuc__ssh_op gpuc__ssh_op; /* valid until its done callback has returned */
+/* Valid until its done callback has returned. The calls that start one answer NULL only without
+ * memory; done then does not come. */
+typedef struct gpuc__ssh_op gpuc__ssh_op;
 
 typedef struct gpuc__ssh_config {
     const char *machine;         /* the name used in errors; NULL: the host */

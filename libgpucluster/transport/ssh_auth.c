@@ -152,8 +152,8 @@ static bool is_rsa(gpuc__span blob)
 }
 
 /* Before 1.11 libssh2 announces the algorithm by the type inside the key, and servers refuse
- * "ssh-rsa" (SHA-1). Naming the type rsa-sha2-256 gets the right signature announced; it is not what
- * RFC 8332 asks for, but OpenSSH takes it as the same key. */
+ * "ssh-rsa" (SHA-1). Naming the type rsa-sha2-256 gets the right signature announced; it is not
+ * what RFC 8332 asks for, but OpenSSH takes it as the same key. */
 static void rename_rsa(gpuc__buf *out, gpuc__span blob)
 {
     gpuc__wire wire = gpuc__wire_of(blob.data, blob.length);
@@ -240,14 +240,14 @@ static void refused(gpuc__ssh *ssh, const char *methods, gpuc_error **err)
         gpuc__error_remedy(err, "allow PubkeyAuthentication in the machine's sshd_config");
     else if (ssh->rsa_renamed)
         gpuc__error_remedy(err,
-                           "put the public key into ~%s/.ssh/authorized_keys on the machine; if it is "
-                           "there, use an ed25519 key (ssh-keygen -t ed25519): the installed libssh2 "
-                           "%s can offer an RSA key with SHA-2 to OpenSSH only, 1.11 or later to all "
-                           "servers", ssh->user, libssh2_version(0));
+                           "put the public key into ~%s/.ssh/authorized_keys on the machine; if it "
+                           "is there, use an ed25519 key (ssh-keygen -t ed25519): the installed "
+                           "libssh2 %s can offer an RSA key with SHA-2 to OpenSSH only, 1.11 or "
+                           "later to all servers", ssh->user, libssh2_version(0));
     else
         gpuc__error_remedy(err,
-                           "put the public key into ~%s/.ssh/authorized_keys on the machine, or name "
-                           "another key or user", ssh->user);
+                           "put the public key into ~%s/.ssh/authorized_keys on the machine, or "
+                           "name another key or user", ssh->user);
 }
 
 /* Everything failed: ask the server what it would take, for the error. The question itself may be

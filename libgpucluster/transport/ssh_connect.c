@@ -410,11 +410,11 @@ static gpuc__ssh_next handshake_failed(gpuc__ssh *ssh, int rc, gpuc_error **err)
                             : "",
                         (int)hostkey.length, hostkey.data, (int)kex.length, kex.data);
         gpuc__error_remedy(err,
-                           rsa ? "make an ed25519 host key on the machine (sudo ssh-keygen -A; sudo "
-                                 "systemctl restart ssh), or run with libssh2 1.11 or later "
+                           rsa ? "make an ed25519 host key on the machine (sudo ssh-keygen -A; "
+                                 "sudo systemctl restart ssh), or run with libssh2 1.11 or later "
                                  "(installed: %s)"
-                               : "enable curve25519-sha256 and an ed25519 host key in the machine's "
-                                 "sshd_config (libssh2 here: %s)",
+                               : "enable curve25519-sha256 and an ed25519 host key in the "
+                                 "machine's sshd_config (libssh2 here: %s)",
                            libssh2_version(0));
     } else {
         gpuc__ssh_error_session(ssh, err, "exchanging keys");

@@ -224,8 +224,8 @@ static void refuse(gpuc__ssh *ssh, enum verdict verdict, const char *line, const
                         print, expected ? expected : "another");
         gpuc__error_remedy(err,
                            "someone may be in between, or the machine was installed anew: compare "
-                           "with \"ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\" on its console; "
-                           "if it is right, replace the expected key by \"%s\"",
+                           "with \"ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\" on its "
+                           "console; if it is right, replace the expected key by \"%s\"",
                            line);
     } else {
         gpuc__ssh_error(ssh, err, GPUC_EHOSTKEY, 0,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An interactive shell or command with a pseudo-terminal. The caller's descriptors are never made
  * non-blocking (they are shared with the shell that started the program), and may be what epoll
- * does not take (a file): they are looked at by poll, on a short timer. A terminal is raw meanwhile. */
+ * does not take (a file): they are looked at by poll, on a short timer. A terminal is raw so long. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
