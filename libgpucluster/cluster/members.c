@@ -215,10 +215,20 @@ static int keep_info(gpuc__member *member, gpuc_error **err)
     return rc;
 }
 
+static bool same_list(char *const *a, char *const *b)
+{
+    static char *const none[] = {NULL};
+
+    for (a = a ? a : none, b = b ? b : none; *a && *b && strcmp(*a, *b) == 0;)
+        a++, b++;
+    return !*a && !*b;
+}
+
+/* A connection keeps what it was made with: with another host key in the spec it is made anew. */
 static bool same_place(const gpuc__machine_info *a, const gpuc__machine_info *b)
 {
     return a->port == b->port && strcmp(a->address, b->address) == 0 &&
-           strcmp(a->user, b->user) == 0;
+           strcmp(a->user, b->user) == 0 && same_list(a->host_keys, b->host_keys);
 }
 
 int gpuc__member_set_info(gpuc__member *member, const gpuc__machine_info *info, gpuc_error **err)
