@@ -24,6 +24,7 @@ typedef struct gpuc__action {
     char attempt[17];      /* of the act under way */
     int timeout_ms;        /* a little below the step's deadline, so that a wait can say why */
     bool proved;           /* proof.c: this run has proven it */
+    uint64_t since_ms;     /* reach.c: when its waiting began */
 } gpuc__action;
 
 /* Answers the probe or the act, whichever is under way; detail and error as in core/graph.h. */

@@ -6,6 +6,8 @@
 #include "util/error.h"
 
 #define RETRY_MS 1500 /* a booting machine's sshd is there within seconds */
+/* A host that was there before is not booting for minutes: whoever waits wants to know. */
+#define ADOPTED_WAIT_MS 60000
 
 static void try_reach(gpuc__action *action);
 
@@ -15,9 +17,16 @@ static bool may_pass(const gpuc_error *error)
     return gpuc_error_code(error) == GPUC_ENETWORK || gpuc_error_code(error) == GPUC_ETIMEDOUT;
 }
 
+static bool waited_enough(const gpuc__action *action)
+{
+    return action->acting && !action->member->info.made_here &&
+           gpuc__clock_ms() >= action->since_ms + ADOPTED_WAIT_MS;
+}
+
 static void failed(gpuc__action *action, gpuc_error *error)
 {
-    if (!may_pass(error)) {
+    if (!may_pass(error) || waited_enough(action)) {
+        gpuc__error_retryable(&error, false); /* it was tried again all the time */
         gpuc__action_answer(action, GPUC__VERDICT_UNKNOWN, NULL, error);
     } else if (action->acting) {
         gpuc__node_progress(action->node, gpuc_error_message(error));
@@ -89,5 +98,6 @@ void gpuc__reach_probe(gpuc__action *action)
 
 void gpuc__reach_act(gpuc__action *action)
 {
+    action->since_ms = gpuc__clock_ms();
     try_reach(action);
 }

@@ -14,6 +14,7 @@ enum {
     GRACE_S = 60,          /* beyond the step's own deadline, which the machine itself keeps */
     MAX_PAUSE_MS = 10000,
     MAX_DEAF = 10,         /* runs of the runner in a row that ended without a word */
+    LOST_MS = 60000,       /* a machine that is out of reach for so long is a failure */
     REBOOT_POLL_MS = 3000,
     BOOT_ID_TIMEOUT_MS = 15000,
     SLICE_MS = 600000      /* one SSH command; a longer act is attached to again */
@@ -144,6 +145,8 @@ static void failed_with(gpuc__step_node *n, int status, const char *klass, const
         gpuc__error_nomem(&error);
     gpuc__free(shown);
     gpuc__free(evidence);
+    /* The machine has said how it ended, be it for a network beyond it or its own deadline. */
+    gpuc__node_act_over(n->node);
     gpuc__step_acted(n, error);
 }
 
@@ -186,8 +189,11 @@ static void take_result(gpuc__step_node *n, const result *r)
 /* The connection, or the runner on it, came to an end and the act perhaps not. */
 static void lost(gpuc__step_node *n, gpuc_error *error)
 {
-    uint64_t pause = 500;
-    if (left_ms(n) == 0 || ++n->tries > 1000) {
+    uint64_t pause = 500, now = gpuc__clock_ms();
+    if (n->tries++ == 0)
+        n->lost_ms = now;
+    if (left_ms(n) == 0 || (!n->step->reboot && now >= n->lost_ms + LOST_MS)) {
+        gpuc__error_retryable(&error, false); /* it was tried again all the time */
         fail(n, error);
         return;
     }

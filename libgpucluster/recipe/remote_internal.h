@@ -59,6 +59,7 @@ struct gpuc__step_node {
     char *attempt, *script;
     uint64_t deadline_ms;
     unsigned tries;
+    uint64_t lost_ms; /* when it was lost, while tries is not 0 */
     char boot_id[64];
     char line[256]; /* of its output, up to its end */
     size_t line_length;
