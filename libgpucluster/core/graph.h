@@ -20,8 +20,9 @@ typedef enum gpuc__verdict {
 /* When does an attempt end? An act that fails with GPUC_ENETWORK, GPUC_ETIMEDOUT or GPUC_ECANCELLED
  * may still be going on where it runs: its attempt stays open, and a retry or the next run calls
  * act with the same attempt and `resumed`. Every other answer ends the attempt; after that only a
- * new attempt acts again. So an act must tell a lost answer from a bad one by these codes, and must
- * be able to take up an attempt of which nothing was ever started (the intent is committed first).
+ * new attempt acts again. So an act must tell a lost answer from a bad one by these codes (or with
+ * gpuc__node_act_over, where the bad one is about a network beyond the machine), and must be able to
+ * take up an attempt of which nothing was ever started (the intent is committed first).
  */
 
 /* What a step does. Each function is called on the loop and must answer exactly once, at once or
@@ -96,6 +97,8 @@ void gpuc__graph_scale_time(gpuc__graph *graph, uint32_t ms_per_s);
 void gpuc__node_probed(gpuc__node *node, gpuc__verdict verdict, const char *detail,
                        gpuc_error *error);
 void gpuc__node_acted(gpuc__node *node, gpuc_error *error);
+/* Before gpuc__node_acted: the act has ended where it runs, whatever the code of its error. */
+void gpuc__node_act_over(gpuc__node *node);
 /* While acting: the latest line of output; becomes a STEP_PROGRESS event, at most 10 a second. */
 void gpuc__node_progress(gpuc__node *node, const char *line);
 

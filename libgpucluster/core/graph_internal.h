@@ -72,7 +72,7 @@ struct gpuc__node {
 
     unsigned tries;
     char attempt[17];
-    bool attempt_open, resumed, acted;
+    bool attempt_open, resumed, acted, act_over;
     uint64_t act_began, line_shown;
     int64_t estimate_ms; /* -1: unknown */
     bool stored_done;    /* the store says so already */

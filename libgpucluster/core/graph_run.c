@@ -185,7 +185,8 @@ static void on_acted(gpuc__node *node, gpuc_error *error)
 {
     int code = error ? gpuc_error_code(error) : GPUC_OK;
     /* With these the act may go on where it runs: see core/graph.h. */
-    bool lost = code == GPUC_ENETWORK || code == GPUC_ETIMEDOUT || code == GPUC_ECANCELLED;
+    bool lost = !node->act_over && (code == GPUC_ENETWORK || code == GPUC_ETIMEDOUT ||
+                                    code == GPUC_ECANCELLED);
 
     node->acted = true;
     if (error) {

@@ -239,6 +239,7 @@ void gpuc__graph_call(gpuc__node *node)
 
     node->answered = node->cancel_called = node->timed_out = false;
     if (node->state == GPUC__NODE_ACTING) {
+        node->act_over = false;
         gpuc__graph_wake_in(node, limit);
         node->act_began = gpuc__clock_ms();
         node->ops->act(node, node->data, node->attempt, node->resumed);
@@ -298,6 +299,11 @@ void gpuc__node_probed(gpuc__node *node, gpuc__verdict verdict, const char *deta
 void gpuc__node_acted(gpuc__node *node, gpuc_error *error)
 {
     answer(node, node->state == GPUC__NODE_ACTING, GPUC__VERDICT_UNKNOWN, NULL, error);
+}
+
+void gpuc__node_act_over(gpuc__node *node)
+{
+    node->act_over = true;
 }
 
 void gpuc__node_progress(gpuc__node *node, const char *line)

@@ -42,6 +42,7 @@ typedef struct fake_step {
     bool stubborn;   /* acting does not bring it about */
     int fail_times;  /* acts that fail before one succeeds */
     int fail_code;   /* their code */
+    bool over;       /* they say that they have ended for certain */
     int probe_fails; /* probes that fail with GPUC_ENETWORK */
     int delay_ms;    /* the act's answer comes later; -1: only after cancel */
     int acts, probes, cancels, resumes;
@@ -107,6 +108,8 @@ static inline void fake_act(gpuc__node *node, void *data, const char *attempt, b
         step->world->most_active = step->world->active;
     if (step->fail_times > 0) {
         step->fail_times--;
+        if (step->over)
+            gpuc__node_act_over(node);
         fake_end_act(step, step->fail_code);
     } else if (step->delay_ms == 0) {
         fake_end_act(step, GPUC_OK);

@@ -114,6 +114,20 @@ static void test_graph__lost_answer_keeps_its_attempt(void **state)
     fake_close(&w);
 }
 
+static void test_graph__an_act_that_is_over_is_not_taken_up(void **state)
+{
+    fake_world w;
+    fake_step a = {.fail_times = 1, .fail_code = GPUC_ENETWORK, .over = true};
+
+    fake_open(&w, true);
+    fake_add_desc(&w, &a, (gpuc__step_desc){.id = "a", .machine = "m1", .retries = 1});
+    fake_run(&w, 4);
+    assert_null(w.error);
+    assert_int_equal(a.acts, 2);
+    assert_int_equal(a.resumes, 0);
+    fake_close(&w);
+}
+
 static void test_graph__gives_up_after_its_retries(void **state)
 {
     fake_world w;
@@ -318,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_graph__a_restart_is_alone_on_its_machine),
         cmocka_unit_test(test_graph__retries_what_is_retryable),
         cmocka_unit_test(test_graph__lost_answer_keeps_its_attempt),
+        cmocka_unit_test(test_graph__an_act_that_is_over_is_not_taken_up),
         cmocka_unit_test(test_graph__gives_up_after_its_retries),
         cmocka_unit_test(test_graph__does_not_retry_what_is_not),
         cmocka_unit_test(test_graph__retries_a_failed_probe),
