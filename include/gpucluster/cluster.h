@@ -99,7 +99,8 @@ enum {
  * @param[in]  cluster  not NULL.
  * @param[in]  flags    0.
  * @param[out] err      NULL or where an error goes.
- * @return GPUC_OK, GPUC_EINVAL, GPUC_ENOMEM.
+ * @return GPUC_OK, GPUC_EBUSY (another operation of this program on the cluster), GPUC_EINVAL,
+ *         GPUC_ENOMEM.
  * @blocking no
  * @threadsafety the context's thread
  * @since 0.1

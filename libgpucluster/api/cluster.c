@@ -4,6 +4,7 @@
 
 #include "cluster/cluster.h"
 #include "cluster/operations.h"
+#include "core/context.h"
 #include "core/op.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -47,8 +48,10 @@ int gpuc_cluster_plan(gpuc_plan **out, gpuc_cluster *cluster, uint32_t flags, gp
     gpuc_op *op = NULL;
     int rc;
 
-    GPUC__CHECK_ARG(err, out);
-    rc = gpuc_cluster_plan_start(&op, cluster, flags, err);
+    GPUC__CHECK_ARG(err, out && cluster);
+    rc = gpuc__context_check_idle(cluster->context, err);
+    if (rc == GPUC_OK)
+        rc = gpuc_cluster_plan_start(&op, cluster, flags, err);
     if (rc == GPUC_OK)
         rc = gpuc_op_wait(op, -1, err);
     if (rc == GPUC_OK)
@@ -66,8 +69,12 @@ int gpuc_cluster_up_start(gpuc_op **out, gpuc_cluster *cluster, uint32_t flags, 
 int gpuc_cluster_up(gpuc_cluster *cluster, uint32_t flags, gpuc_error **err)
 {
     gpuc_op *op = NULL;
-    int rc = gpuc_cluster_up_start(&op, cluster, flags, err);
+    int rc;
 
+    GPUC__CHECK_ARG(err, cluster);
+    rc = gpuc__context_check_idle(cluster->context, err);
+    if (rc == GPUC_OK)
+        rc = gpuc_cluster_up_start(&op, cluster, flags, err);
     return rc < 0 ? rc : gpuc__op_finish(op, err);
 }
 
@@ -83,8 +90,10 @@ int gpuc_cluster_verify(gpuc_report **out, gpuc_cluster *cluster, uint32_t flags
     gpuc_op *op = NULL;
     int rc;
 
-    GPUC__CHECK_ARG(err, out);
-    rc = gpuc_cluster_verify_start(&op, cluster, flags, err);
+    GPUC__CHECK_ARG(err, out && cluster);
+    rc = gpuc__context_check_idle(cluster->context, err);
+    if (rc == GPUC_OK)
+        rc = gpuc_cluster_verify_start(&op, cluster, flags, err);
     if (rc < 0)
         return rc;
     rc = gpuc_op_wait(op, -1, err);
@@ -103,8 +112,12 @@ int gpuc_cluster_down_start(gpuc_op **out, gpuc_cluster *cluster, uint32_t flags
 int gpuc_cluster_down(gpuc_cluster *cluster, uint32_t flags, gpuc_error **err)
 {
     gpuc_op *op = NULL;
-    int rc = gpuc_cluster_down_start(&op, cluster, flags, err);
+    int rc;
 
+    GPUC__CHECK_ARG(err, cluster);
+    rc = gpuc__context_check_idle(cluster->context, err);
+    if (rc == GPUC_OK)
+        rc = gpuc_cluster_down_start(&op, cluster, flags, err);
     return rc < 0 ? rc : gpuc__op_finish(op, err);
 }
 

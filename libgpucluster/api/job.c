@@ -3,6 +3,7 @@
 #include <gpucluster.h>
 
 #include "cluster/jobs.h"
+#include "core/context.h"
 #include "core/op.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -28,8 +29,12 @@ int gpuc_job_start(gpuc_op **out, gpuc_job *job, gpuc_error **err)
 int gpuc_job_run(gpuc_job *job, gpuc_error **err)
 {
     gpuc_op *op = NULL;
-    int rc = gpuc_job_start(&op, job, err);
+    int rc;
 
+    GPUC__CHECK_ARG(err, job);
+    rc = gpuc__context_check_idle(gpuc__job_context(job), err);
+    if (rc == GPUC_OK)
+        rc = gpuc_job_start(&op, job, err);
     return rc < 0 ? rc : gpuc__op_finish(op, err);
 }
 

@@ -250,6 +250,11 @@ static void on_line(void *data, const char *node, const char *text, size_t lengt
     }
 }
 
+gpuc_context *gpuc__job_context(const gpuc_job *job)
+{
+    return job->cluster->context;
+}
+
 bool gpuc__job_take_line(gpuc_job *job, char **text, char **node)
 {
     line *l = job->first;

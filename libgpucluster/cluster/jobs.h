@@ -8,6 +8,7 @@
 int gpuc__job_create(gpuc_job **out, gpuc_cluster *cluster, const char *kind, gpuc_error **err);
 int gpuc__job_parameter(gpuc_job *job, const char *key, const char *value, gpuc_error **err);
 int gpuc__job_begin(gpuc_op **out, gpuc_job *job, gpuc_error **err);
+gpuc_context *gpuc__job_context(const gpuc_job *job);
 bool gpuc__job_take_line(gpuc_job *job, char **line, char **node);
 json_t *gpuc__job_results(const gpuc_job *job);
 #endif

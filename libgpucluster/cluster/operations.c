@@ -280,6 +280,7 @@ static int begin(work *w, gpuc_error **err)
 int gpuc__cluster_start(gpuc_op **out, gpuc_cluster *cluster, gpuc__work_kind kind, uint32_t flags,
                         gpuc_error **err)
 {
+    gpuc_error *error = NULL;
     work *w;
     int rc;
 
@@ -299,13 +300,15 @@ int gpuc__cluster_start(gpuc_op **out, gpuc_cluster *cluster, gpuc__work_kind ki
         return rc;
     }
     cluster->busy = w->op;
-    rc = begin(w, err);
+    rc = begin(w, &error);
     if (rc < 0) {
         gpuc_op *op = w->op;
 
         unlock_state(cluster);
         cluster->busy = NULL;
-        gpuc__op_complete(op, NULL);
+        gpuc__op_complete(op, error); /* its event says that it came to nothing */
+        if (err && !*err)
+            *err = gpuc_error_ref(error);
         gpuc_op_unref(op);
         return rc;
     }

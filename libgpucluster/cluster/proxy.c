@@ -204,9 +204,13 @@ static int listen_on(proxy *p, int port, int *bound, gpuc_error **err)
 
 int gpuc__proxy_start(gpuc_op **out, gpuc_cluster *cluster, int port, int *bound, gpuc_error **err)
 {
-    proxy *p = gpuc__calloc(1, sizeof(*p));
+    proxy *p;
     int rc;
 
+    if (!gpuc__cluster_is_up(cluster))
+        return gpuc__error_set(err, GPUC_ESTATE, GPUC_DOMAIN_KUBERNETES,
+                               "cluster %s is not up yet; run `gpucluster up` first", cluster->name);
+    p = gpuc__calloc(1, sizeof(*p));
     if (!p)
         return gpuc__error_nomem(err);
     rc = gpuc__op_new(&p->op, cluster->context, &proxy_class, p, err);

@@ -264,15 +264,24 @@ static void on_limit(uv_timer_t *handle)
     /* Its firing is all that is wanted: it ends the poll. */
 }
 
+static int refuse_to_run(gpuc_error **err)
+{
+    gpuc__error_set(err, GPUC_ESTATE, GPUC_DOMAIN_NONE,
+                    "the context is running already: called from one of its callbacks, or "
+                    "from a second thread");
+    gpuc__error_remedy(err, "return from the callback first; one thread at a time per context");
+    return GPUC_ESTATE;
+}
+
+int gpuc__context_check_idle(gpuc_context *context, gpuc_error **err)
+{
+    return context->in_callback || atomic_load(&context->running) ? refuse_to_run(err) : GPUC_OK;
+}
+
 static int turn(gpuc_context *context, int timeout_ms, gpuc_error **err)
 {
-    if (context->in_callback || atomic_exchange(&context->running, true)) {
-        gpuc__error_set(err, GPUC_ESTATE, GPUC_DOMAIN_NONE,
-                        "the context is running already: called from one of its callbacks, or "
-                        "from a second thread");
-        gpuc__error_remedy(err, "return from the callback first; one thread at a time per context");
-        return GPUC_ESTATE;
-    }
+    if (context->in_callback || atomic_exchange(&context->running, true))
+        return refuse_to_run(err);
     gpuc_context_ref(context);
     atomic_store(&context->thread, (uintptr_t)pthread_self());
     if (timeout_ms > 0) {

@@ -45,6 +45,8 @@ void gpuc__context_bury(gpuc_context *context, gpuc__task *task);
 /* Around every call of a callback of the user's: running the context inside it is refused. */
 void gpuc__context_callback_begin(gpuc_context *context);
 void gpuc__context_callback_end(gpuc_context *context);
+/* GPUC_ESTATE where running it would be refused: blocking calls ask before they begin anything. */
+int gpuc__context_check_idle(gpuc_context *context, gpuc_error **err);
 uint64_t gpuc__context_next_id(gpuc_context *context);
 
 /* Rooms that hold loop handles keep the context alive with a plain gpuc_context_ref. On closing:
