@@ -3,7 +3,9 @@
 #ifndef CLI_H
 #define CLI_H
 #include <gpucluster.h>
+#include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 /* Exit statuses, also in gpucluster.1. */
 enum {
@@ -33,7 +35,25 @@ extern const command commands[]; /* ends with a NULL name */
 
 /* errors.c */
 int print_error(cli *c, gpuc_error *error); /* prints and releases; gives the exit status */
-int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same, beside the data that a failed operation left: {"error":…, KEY:…}. Consumes both. */
+int print_error_with(cli *c, gpuc_error *error, const char *key, json_t *data);
+
+/* options.c */
+struct option;
+enum { BAD_OPTION = 256 };
+int usage_error(const cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* getopt_long that says itself what is wrong: BAD_OPTION then, with the exit status in *status. */
+int next_option(cli *c, int argc, char **argv, const char *letters, const struct option *options,
+                int *status);
+/* Looks at how many arguments are left after the options. */
+int arguments(cli *c, int argc, char **argv, int least, int most);
+bool parse_number(const char *text, long least, long most, long *out);
+
+/* output.c */
+void print_clean(FILE *out, const char *text); /* without what drives a terminal */
+void print_new(char *text);                    /* prints a library string and frees it */
+void print_json(json_t *root);                 /* on one line; consumes it */
+json_t *take_json(char *text);                 /* parses a library string and frees it */
 
 /* open.c: `what` is a spec file or the name of a cluster; NULL: the only cluster there is. */
 int open_cluster(cli *c, const char *what);
@@ -43,7 +63,6 @@ int run_operation(cli *c, gpuc_op *op, gpuc_error **err);
 /* progress.c */
 void progress_begin(cli *c);
 void progress_end(cli *c);
-void print_new(char *text); /* prints a library string and frees it */
 extern volatile int interrupted; /* signals seen */
 void catch_signals(void);
 

@@ -21,11 +21,12 @@ typedef struct wishes {
     bool shell; /* plan only */
 } wishes;
 
-static bool parse_wishes(wishes *w, int argc, char **argv, const struct option *options)
+/* Reads the options and opens the cluster. */
+static int parse_wishes(cli *c, wishes *w, int argc, char **argv, const struct option *options)
 {
-    int o;
+    int o, status;
 
-    while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((o = next_option(c, argc, argv, "", options, &status)) != -1) {
         if (o == 'r' && w->replaces < 64)
             w->replace[w->replaces++] = optarg;
         else if (o == 's' && w->skips < 64)
@@ -35,9 +36,11 @@ static bool parse_wishes(wishes *w, int argc, char **argv, const struct option *
         else if (o == 'S')
             w->shell = true;
         else
-            return false;
+            return o == BAD_OPTION ? status
+                                   : usage_error(c, "%s: more than 64 times one option", argv[0]);
     }
-    return true;
+    status = arguments(c, argc, argv, 0, 1);
+    return status ? status : open_cluster(c, argv[optind]);
 }
 
 static int tell_wishes(cli *c, const wishes *w, gpuc_error **error)
@@ -49,6 +52,14 @@ static int tell_wishes(cli *c, const wishes *w, gpuc_error **error)
     for (size_t i = 0; i < w->skips && rc == GPUC_OK; i++)
         rc = gpuc_cluster_skip_step(c->cluster, w->skip[i], NULL, error);
     return rc;
+}
+
+static void print_shell_json(const gpuc_plan *plan)
+{
+    char *text = gpuc_plan_to_shell(plan);
+
+    print_json(json_pack("{s:s?}", "shell", text));
+    gpuc_free(text);
 }
 
 int cmd_plan(cli *c, int argc, char **argv)
@@ -63,17 +74,18 @@ int cmd_plan(cli *c, int argc, char **argv)
     wishes w = {0};
     int status;
 
-    if (!parse_wishes(&w, argc, argv, options))
-        return EXIT_USAGE;
-    if ((status = open_cluster(c, argv[optind])))
+    if ((status = parse_wishes(c, &w, argc, argv, options)))
         return status;
     if (tell_wishes(c, &w, &error) < 0 || gpuc_cluster_plan_start(&op, c->cluster, 0, &error) < 0 ||
         run_operation(c, op, &error) < 0)
         return start_failed(c, op, error);
     plan = gpuc_op_plan(op);
-    print_new(c->json    ? gpuc_plan_to_json(plan)
-              : w.shell ? gpuc_plan_to_shell(plan)
-                        : gpuc_plan_to_text(plan));
+    if (c->json && w.shell)
+        print_shell_json(plan);
+    else
+        print_new(c->json    ? gpuc_plan_to_json(plan)
+                  : w.shell ? gpuc_plan_to_shell(plan)
+                            : gpuc_plan_to_text(plan));
     gpuc_op_unref(op);
     return EXIT_DONE;
 }
@@ -86,7 +98,11 @@ static int finish_with_report(cli *c, gpuc_op *op, int rc, gpuc_error *error)
 
     if (report && !(c->json && rc < 0))
         print_new(c->json ? gpuc_report_to_json(report) : gpuc_report_to_text(report));
-    if (rc < 0)
+    else if (c->json && rc == GPUC_OK)
+        print_json(json_pack("{s:b}", "done", 1));
+    if (rc < 0 && report)
+        status = print_error_with(c, error, "report", take_json(gpuc_report_to_json(report)));
+    else if (rc < 0)
         status = print_error(c, error);
     gpuc_op_unref(op);
     return status;
@@ -103,9 +119,7 @@ int cmd_up(cli *c, int argc, char **argv)
     wishes w = {0};
     int status, rc;
 
-    if (!parse_wishes(&w, argc, argv, options))
-        return EXIT_USAGE;
-    if ((status = open_cluster(c, argv[optind])))
+    if ((status = parse_wishes(c, &w, argc, argv, options)))
         return status;
     rc = tell_wishes(c, &w, &error);
     if (rc == GPUC_OK)
@@ -116,11 +130,21 @@ int cmd_up(cli *c, int argc, char **argv)
     return finish_with_report(c, op, rc, error);
 }
 
+static int only_cluster_argument(cli *c, int argc, char **argv)
+{
+    int status;
+
+    if (next_option(c, argc, argv, "", NULL, &status) == BAD_OPTION)
+        return status;
+    status = arguments(c, argc, argv, 0, 1);
+    return status ? status : open_cluster(c, argv[optind]);
+}
+
 int cmd_verify(cli *c, int argc, char **argv)
 {
     gpuc_error *error = NULL;
     gpuc_op *op = NULL;
-    int status = open_cluster(c, argc > 1 ? argv[1] : NULL);
+    int status = only_cluster_argument(c, argc, argv);
 
     if (status)
         return status;
@@ -153,18 +177,18 @@ int cmd_down(cli *c, int argc, char **argv)
     bool yes = false;
     int o, status;
 
-    while ((o = getopt_long(argc, argv, "y", options, NULL)) != -1) {
+    while ((o = next_option(c, argc, argv, "y", options, &status)) != -1) {
+        if (o == BAD_OPTION)
+            return status;
         if (o == 'p')
             flags |= GPUC_DOWN_PURGE_DRIVER;
-        else if (o == 'y')
-            yes = true;
         else
-            return EXIT_USAGE;
+            yes = true;
     }
-    if ((status = open_cluster(c, argv[optind])))
+    if ((status = arguments(c, argc, argv, 0, 1)) || (status = open_cluster(c, argv[optind])))
         return status;
     if (!yes && !confirmed(c))
-        return usage_error("nothing was done: confirm, or pass --yes");
+        return usage_error(c, "nothing was done: confirm, or pass --yes");
     if (gpuc_cluster_down_start(&op, c->cluster, flags, &error) < 0 ||
         run_operation(c, op, &error) < 0)
         return start_failed(c, op, error);
@@ -179,12 +203,23 @@ int cmd_down(cli *c, int argc, char **argv)
 int cmd_list(cli *c, int argc, char **argv)
 {
     gpuc_error *error = NULL;
+    json_t *names, *name;
     char *text = NULL;
+    size_t i;
+    int status;
 
-    (void)argc;
-    (void)argv;
+    if (next_option(c, argc, argv, "", NULL, &status) == BAD_OPTION ||
+        (status = arguments(c, argc, argv, 0, 0)))
+        return status;
     if (gpuc_cluster_list(&text, c->state_dir, &error) < 0)
         return print_error(c, error);
-    print_new(text);
+    if (c->json) {
+        print_new(text);
+        return EXIT_DONE;
+    }
+    names = take_json(text);
+    json_array_foreach(names, i, name)
+        puts(json_string_value(name));
+    json_decref(names);
     return EXIT_DONE;
 }

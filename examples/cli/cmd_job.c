@@ -12,25 +12,30 @@ static void drain(cli *c, gpuc_job *job)
     char *line, *node;
 
     while (gpuc_job_next_line(&line, &node, job)) {
-        if (!c->json)
-            printf("%s | %s\n", node, line);
+        if (c->json) {
+            json_t *event = json_pack("{s:s,s:s,s:s}", "event", "log_line", "machine", node, "message",
+                                      line);
+
+            json_dumpf(event, stderr, JSON_COMPACT);
+            fputc('\n', stderr);
+            json_decref(event);
+        } else {
+            printf("%s | ", node);
+            print_clean(stdout, line);
+            putchar('\n');
+        }
         gpuc_free(line);
         gpuc_free(node);
     }
     fflush(stdout);
 }
 
-/* --set KEY=VALUE */
+/* --set KEY=VALUE, whose "=" has been looked for. */
 static int set_parameter(gpuc_job *job, const char *pair, gpuc_error **error)
 {
-    const char *equals = strchr(pair, '=');
-    char *key;
-    int rc;
+    char *key = strndup(pair, strcspn(pair, "="));
+    int rc = key ? gpuc_job_set(job, key, strchr(pair, '=') + 1, error) : GPUC_ENOMEM;
 
-    if (!equals)
-        return usage_error("--set wants KEY=VALUE, not \"%s\"", pair), GPUC_EINVAL;
-    key = strndup(pair, (size_t)(equals - pair));
-    rc = key ? gpuc_job_set(job, key, equals + 1, error) : GPUC_ENOMEM;
     free(key);
     return rc;
 }
@@ -52,14 +57,10 @@ static int follow(cli *c, gpuc_job *job)
         }
         drain(c, job);
     }
-    if (c->json)
+    if (rc < 0)
+        status = print_error_with(c, error, "job", take_json(gpuc_job_to_json(job)));
+    else if (c->json)
         print_new(gpuc_job_to_json(job));
-    if (rc < 0 && !(c->json && op))
-        status = print_error(c, error);
-    else if (rc < 0) {
-        status = EXIT_FAILED;
-        gpuc_error_unref(error);
-    }
     gpuc_op_unref(op);
     return status;
 }
@@ -75,17 +76,19 @@ int cmd_run(cli *c, int argc, char **argv)
     size_t count = 0;
     int o, status, rc;
 
-    while ((o = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+    while ((o = next_option(c, argc, argv, "c:", options, &status)) != -1) {
+        if (o == BAD_OPTION)
+            return status;
         if (o == 'c')
             cluster = optarg;
-        else if (o == 's' && count < 64)
+        else if (strchr(optarg, '=') && count < 64)
             sets[count++] = optarg;
         else
-            return EXIT_USAGE;
+            return usage_error(c, "--set wants KEY=VALUE, not \"%s\", 64 times at most", optarg);
     }
     if (optind >= argc)
-        return usage_error("run wants the kind of job, for one: gpucluster run nvidia-smi");
-    if ((status = open_cluster(c, cluster)))
+        return usage_error(c, "run wants the kind of job, for one: gpucluster run nvidia-smi");
+    if ((status = arguments(c, argc, argv, 1, 1)) || (status = open_cluster(c, cluster)))
         return status;
     rc = gpuc_job_new(&job, c->cluster, argv[optind], &error);
     for (size_t i = 0; i < count && rc == GPUC_OK; i++)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -59,12 +60,11 @@ static int show_status(cli *c)
 
     if (gpuc_cluster_status(&text, c->cluster, &error) < 0)
         return print_error(c, error);
+    status = take_json(text);
     if (c->json) {
-        print_new(text);
+        print_json(status); /* one line: --watch gives many */
         return EXIT_DONE;
     }
-    status = json_loads(text, 0, NULL);
-    gpuc_free(text);
     print_status(status);
     json_decref(status);
     return EXIT_DONE;
@@ -76,12 +76,12 @@ int cmd_status(cli *c, int argc, char **argv)
     bool watch = false;
     int o, status;
 
-    while ((o = getopt_long(argc, argv, "w", options, NULL)) != -1) {
-        if (o != 'w')
-            return EXIT_USAGE;
+    while ((o = next_option(c, argc, argv, "w", options, &status)) != -1) {
+        if (o == BAD_OPTION)
+            return status;
         watch = true;
     }
-    if ((status = open_cluster(c, argv[optind])))
+    if ((status = arguments(c, argc, argv, 0, 1)) || (status = open_cluster(c, argv[optind])))
         return status;
     do {
         if (watch && isatty(STDOUT_FILENO))
@@ -94,6 +94,20 @@ int cmd_status(cli *c, int argc, char **argv)
     return status;
 }
 
+static void print_event(json_t *event)
+{
+    time_t seconds = (time_t)(json_integer_value(json_object_get(event, "time_ms")) / 1000);
+    struct tm utc;
+    char when[32] = "-";
+
+    if (gmtime_r(&seconds, &utc))
+        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    printf("%s %-14s %-20s %-18s ", when, text_of(event, "event"), text_of(event, "machine"),
+           text_of(event, "step"));
+    print_clean(stdout, text_of(event, "message"));
+    putchar('\n');
+}
+
 int cmd_logs(cli *c, int argc, char **argv)
 {
     gpuc_error *error = NULL;
@@ -103,14 +117,13 @@ int cmd_logs(cli *c, int argc, char **argv)
     size_t i;
     int o, status;
 
-    while ((o = getopt(argc, argv, "n:")) != -1) {
-        if (o != 'n')
-            return EXIT_USAGE;
-        limit = strtol(optarg, NULL, 10);
+    while ((o = next_option(c, argc, argv, "n:", NULL, &status)) != -1) {
+        if (o == BAD_OPTION)
+            return status;
+        if (!parse_number(optarg, 1, 20000, &limit))
+            return usage_error(c, "-n wants a number from 1 to 20000, not \"%s\"", optarg);
     }
-    if (limit < 1 || limit > 20000)
-        return usage_error("-n wants a number from 1 to 20000");
-    if ((status = open_cluster(c, argv[optind])))
+    if ((status = arguments(c, argc, argv, 0, 1)) || (status = open_cluster(c, argv[optind])))
         return status;
     if (gpuc_cluster_history(&text, c->cluster, (int)limit, &error) < 0)
         return print_error(c, error);
@@ -121,8 +134,7 @@ int cmd_logs(cli *c, int argc, char **argv)
     events = json_loads(text, 0, NULL);
     gpuc_free(text);
     json_array_foreach(events, i, event)
-        printf("%-14s %-20s %-18s %s\n", text_of(event, "event"), text_of(event, "machine"),
-               text_of(event, "step"), text_of(event, "message"));
+        print_event(event);
     json_decref(events);
     return EXIT_DONE;
 }

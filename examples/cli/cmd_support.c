@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* support-bundle: one archive with what a bug report needs, secrets taken out. */
+#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <limits.h>
@@ -155,22 +156,28 @@ int cmd_support_bundle(cli *c, int argc, char **argv)
     const char *out = NULL;
     int o, status;
 
-    while ((o = getopt(argc, argv, "o:")) != -1) {
-        if (o != 'o')
-            return EXIT_USAGE;
+    while ((o = next_option(c, argc, argv, "o:", NULL, &status)) != -1) {
+        if (o == BAD_OPTION)
+            return status;
         out = optarg;
     }
-    if ((status = open_cluster(c, argv[optind])))
+    if ((status = arguments(c, argc, argv, 0, 1)) || (status = open_cluster(c, argv[optind])))
         return status;
-    if (!mkdtemp(folder))
-        return usage_error("cannot make a folder in /tmp");
+    if (!mkdtemp(folder)) {
+        usage_error(c, "cannot make a folder in /tmp: %s", strerror(errno));
+        return EXIT_FAILED;
+    }
     snprintf(standard, sizeof(standard), "%s-support.tar.gz", gpuc_cluster_name(c->cluster));
     out = out ? out : standard;
     collect(c, folder);
     umask(077);
-    status = archive(folder, out) < 0 ? usage_error("tar could not write %s", out) : EXIT_DONE;
+    status = archive(folder, out) < 0 ? EXIT_FAILED : EXIT_DONE;
     remove_folder(folder);
-    if (!status)
-        printf(c->json ? "{\"archive\":\"%s\"}\n" : "wrote %s: read it before you pass it on\n", out);
+    if (status)
+        usage_error(c, "tar could not write %s", out);
+    else if (c->json)
+        print_json(json_pack("{s:s}", "archive", out));
+    else
+        printf("wrote %s: read it before you pass it on\n", out);
     return status;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Errors for people and for programs. */
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "cli.h"
 
@@ -25,18 +24,24 @@ static int exit_status(const gpuc_error *error)
 
 static void print_indented(const char *text)
 {
-    fputs("    | ", stderr);
-    for (; *text; text++) {
-        /* What a machine printed must not drive the terminal. */
-        if (*text == '\n' && text[1])
-            fputs("\n    | ", stderr);
-        else if (*text != '\n')
-            fputc((unsigned char)*text < 0x20 && *text != '\t' ? '?' : *text, stderr);
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        char line[512];
+
+        snprintf(line, sizeof(line), "%.*s", (int)length, text);
+        fputs("    | ", stderr);
+        print_clean(stderr, line);
+        fputc('\n', stderr);
+        text += length + (text[length] == '\n');
     }
-    fputc('\n', stderr);
 }
 
-static void print_chain(const cli *c, const gpuc_error *e, int depth)
+static bool says_it_already(const gpuc_error *e, const gpuc_error *cause)
+{
+    return strstr(gpuc_error_message(e), gpuc_error_message(cause)) != NULL;
+}
+
+static void print_chain(const cli *c, const gpuc_error *e, const gpuc_error *top, int depth)
 {
     const char *red = c->color ? "\033[31m" : "", *plain = c->color ? "\033[0m" : "";
 
@@ -44,13 +49,19 @@ static void print_chain(const cli *c, const gpuc_error *e, int depth)
             depth ? "" : plain);
     if (gpuc_error_machine(e) && !depth)
         fprintf(stderr, "[%s] ", gpuc_error_machine(e));
-    fprintf(stderr, "%s\n", gpuc_error_message(e));
+    print_clean(stderr, gpuc_error_message(e));
+    fputc('\n', stderr);
     if (gpuc_error_evidence(e) && gpuc_error_evidence(e)[0])
         print_indented(gpuc_error_evidence(e));
     if (gpuc_error_remedy(e))
         fprintf(stderr, "  what to do: %s\n", gpuc_error_remedy(e));
-    if (gpuc_error_cause(e))
-        print_chain(c, gpuc_error_cause(e), depth + 1);
+    /* The error of a run repeats what its first step said: once is enough for a person. */
+    for (e = gpuc_error_cause(e); e; e = gpuc_error_cause(e)) {
+        if (!says_it_already(top, e)) {
+            print_chain(c, e, top, depth + 1);
+            return;
+        }
+    }
 }
 
 int print_error(cli *c, gpuc_error *error)
@@ -60,25 +71,23 @@ int print_error(cli *c, gpuc_error *error)
     if (!error) {
         fputs("error: failed without saying why; please report this\n", stderr);
     } else if (c->json) {
-        char *text = gpuc_error_to_json(error);
-
-        printf("{\"error\":%s}\n", text ? text : "null");
-        gpuc_free(text);
+        print_json(json_pack("{s:o}", "error", take_json(gpuc_error_to_json(error))));
     } else {
-        print_chain(c, error, 0);
+        print_chain(c, error, error, 0);
     }
     gpuc_error_unref(error);
     return status;
 }
 
-int usage_error(const char *format, ...)
+int print_error_with(cli *c, gpuc_error *error, const char *key, json_t *data)
 {
-    va_list args;
+    int status = error ? exit_status(error) : EXIT_FAILED;
 
-    fputs("gpucluster: ", stderr);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    return EXIT_USAGE;
+    if (!c->json || !error) {
+        json_decref(data);
+        return print_error(c, error);
+    }
+    print_json(json_pack("{s:o,s:o}", "error", take_json(gpuc_error_to_json(error)), key, data));
+    gpuc_error_unref(error);
+    return status;
 }

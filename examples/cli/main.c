@@ -19,7 +19,7 @@ const command commands[] = {
     {"kubeconfig", "[CLUSTER] [--merge FILE] [--server URL]", "access for kubectl", cmd_kubeconfig},
     {"proxy", "[CLUSTER] [--port N] [--kubeconfig FILE]", "the API server on a local port",
      cmd_proxy},
-    {"ssh", "MACHINE [-c CLUSTER] [COMMAND…]", "a shell or a command on a machine", cmd_ssh},
+    {"ssh", "[-c CLUSTER] [-t] MACHINE [COMMAND…]", "a shell or a command on a machine", cmd_ssh},
     {"scp", "FROM TO [-c CLUSTER]", "copy a file; MACHINE:PATH names a remote one", cmd_scp},
     {"logs", "[CLUSTER] [-n N]", "the events of earlier runs", cmd_logs},
     {"support-bundle", "[CLUSTER] [-o FILE]", "one redacted archive for a bug report",
@@ -44,9 +44,24 @@ static void log_line(gpuc_context *context, int level, const char *category, con
 {
     static const char *const names[] = {"error", "warn", "info", "debug"};
 
+    const cli *c = userdata;
+
     (void)context;
-    (void)userdata;
-    fprintf(stderr, "gpucluster: %s: %s: %s\n", names[level], category, message);
+    /* What a step says is an event too. */
+    if (!c->verbose && strcmp(category, "step") == 0)
+        return;
+    if (c->json) {
+        json_t *line = json_pack("{s:s,s:s,s:s,s:s}", "event", "log", "level", names[level], "category",
+                                 category, "message", message);
+
+        json_dumpf(line, stderr, JSON_COMPACT);
+        json_decref(line);
+        fputc('\n', stderr);
+    } else {
+        fprintf(stderr, "gpucluster: %s: %s: ", names[level], category);
+        print_clean(stderr, message);
+        fputc('\n', stderr);
+    }
 }
 
 static int parse_globals(cli *c, int argc, char **argv)
@@ -93,15 +108,23 @@ static int parse_globals(cli *c, int argc, char **argv)
     return optind;
 }
 
+static int command_usage(const command *k)
+{
+    printf("usage: gpucluster %s %s\n%s\n", k->name, k->arguments, k->summary);
+    return EXIT_DONE;
+}
+
 static int dispatch(cli *c, int argc, char **argv)
 {
     for (const command *k = commands; k->name; k++) {
         if (strcmp(k->name, argv[0]) == 0) {
+            if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+                return command_usage(k);
             optind = 0;
             return k->run(c, argc, argv);
         }
     }
-    return usage_error("there is no command \"%s\"; gpucluster --help lists them", argv[0]);
+    return usage_error(c, "there is no command \"%s\"; gpucluster --help lists them", argv[0]);
 }
 
 int main(int argc, char **argv)
@@ -119,7 +142,7 @@ int main(int argc, char **argv)
     c.color = c.terminal && !(no_color && no_color[0]);
     if (gpuc_context_new(&c.context, &error) < 0)
         return print_error(&c, error);
-    gpuc_context_set_log(c.context, log_line, c.verbose ? GPUC_LOG_DEBUG : GPUC_LOG_WARN, NULL, NULL);
+    gpuc_context_set_log(c.context, log_line, c.verbose ? GPUC_LOG_DEBUG : GPUC_LOG_WARN, &c, NULL);
     catch_signals();
     status = dispatch(&c, argc - first, argv + first);
     gpuc_cluster_unref(c.cluster);

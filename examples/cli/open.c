@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "cli.h"
 
@@ -24,7 +24,7 @@ static char *only_cluster(cli *c, int *status)
     if (json_array_size(names) == 1)
         name = strdup(json_string_value(json_array_get(names, 0)));
     else
-        *status = usage_error(json_array_size(names) ? "several clusters are known: name one of those "
+        *status = usage_error(c, "%s", json_array_size(names) ? "several clusters are known: name one of those "
                                                        "that `gpucluster list` shows"
                                                      : "no cluster is known yet: start with "
                                                        "`gpucluster up SPEC`");
@@ -32,15 +32,26 @@ static char *only_cluster(cli *c, int *status)
     return name;
 }
 
+/* --bundle and --mirror stand in place of what the spec says. */
 static int set_sources(cli *c, gpuc_spec *spec, gpuc_error **error)
 {
     int rc = GPUC_OK;
 
-    if (c->bundle)
+    if (c->bundle || c->mirror)
+        rc = gpuc_spec_set(spec, "sources", "{}", error);
+    if (rc == GPUC_OK && c->bundle)
         rc = gpuc_spec_set(spec, "sources.bundle", c->bundle, error);
     if (rc == GPUC_OK && c->mirror)
         rc = gpuc_spec_set(spec, "sources.mirror", c->mirror, error);
     return rc;
+}
+
+/* Names of clusters have neither slash nor dot. A folder of a cluster's name is not meant. */
+static bool is_file(const char *what)
+{
+    struct stat st;
+
+    return strpbrk(what, "/.") || (stat(what, &st) == 0 && !S_ISDIR(st.st_mode));
 }
 
 int open_cluster(cli *c, const char *what)
@@ -54,10 +65,13 @@ int open_cluster(cli *c, const char *what)
     options.state_dir = c->state_dir;
     if (!what && !(what = only = only_cluster(c, &status)))
         return status;
-    if (strchr(what, '/') || strchr(what, '.') || access(what, F_OK) == 0) {
+    if (is_file(what)) {
         rc = gpuc_spec_load(&spec, what, &error);
         if (rc == GPUC_OK)
             rc = set_sources(c, spec, &error);
+    } else if (c->bundle || c->mirror) {
+        free(only);
+        return usage_error(c, "--bundle and --mirror go with a spec file, and \"%s\" is not one", what);
     }
     if (rc == GPUC_OK)
         rc = gpuc_cluster_open(&c->cluster, c->context, spec, spec ? NULL : what, &options, &error);

@@ -33,15 +33,6 @@ void catch_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-void print_new(char *text)
-{
-    if (text)
-        fputs(text, stdout);
-    if (text && text[0] && text[strlen(text) - 1] != '\n')
-        fputc('\n', stdout);
-    gpuc_free(text);
-}
-
 static void clear_bar(void)
 {
     if (state.bar_shown)
@@ -112,9 +103,10 @@ static void print_line(const cli *c, gpuc_event *event)
     if (!word || (c->terminal && gpuc_event_kind(event) == GPUC_EVENT_STEP_STARTED))
         return;
     clear_bar();
-    fprintf(stderr, "%s%-7s%s %-20s %-18s %s\n", c->color ? color : "", word,
-            c->color && color[0] ? "\033[0m" : "", machine ? machine : "-", step ? step : "-",
-            gpuc_event_message(event));
+    fprintf(stderr, "%s%-7s%s %-20s %-18s ", c->color ? color : "", word,
+            c->color && color[0] ? "\033[0m" : "", machine ? machine : "-", step ? step : "-");
+    print_clean(stderr, gpuc_event_message(event));
+    fputc('\n', stderr);
 }
 
 static void on_event(gpuc_context *context, gpuc_event *event, void *userdata)

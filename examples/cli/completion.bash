@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Completion of the gpucluster command for bash: commands, options, clusters and machines.
+
+# The clusters and machines come from the state directory alone: nothing is contacted.
+_gpucluster_ask() {
+    local IFS=$'\n'
+    local -a globals=()
+    [ -z "$_gpucluster_state" ] || globals=(--state-dir "$_gpucluster_state")
+    "${COMP_WORDS[0]/#\~/$HOME}" "${globals[@]}" "$@" 2>/dev/null
+}
+_gpucluster_clusters() { _gpucluster_ask list; }
+_gpucluster_machines() {
+    _gpucluster_ask --json status ${1:+"$1"} | sed 's/.*"machines":\[//; s/\],"steps".*//' |
+        grep -o '"name": *"[^"]*"' | sed 's/.*"\([^"]*\)"$/\1/'
+}
+_gpucluster_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); }
+_gpucluster_files() {
+    compopt -o filenames
+    mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$cur")
+}
+
+_gpucluster() {
+    local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
+    local command='' cluster='' i _gpucluster_state='' arguments=0
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+            --state-dir) _gpucluster_state=${COMP_WORDS[++i]} ;;
+            --bundle | --mirror | --replace | --skip | --set | --merge | --server | --port | \
+                --kubeconfig | -n | -o) i=$((i + 1)) ;;
+            -c | --cluster) cluster=${COMP_WORDS[++i]} ;;
+            -*) ;;
+            *) if [ -z "$command" ]; then command=${COMP_WORDS[i]}; else arguments=$((arguments + 1)); fi ;;
+        esac
+    done
+    case $previous in
+        -c | --cluster) _gpucluster_words "$(_gpucluster_clusters)"; return ;;
+        --replace) _gpucluster_words "$(_gpucluster_machines "$cluster")"; return ;;
+        --state-dir | --bundle) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+        --merge | --kubeconfig | -o) _gpucluster_files; return ;;
+        --mirror | --server | --port | --skip | --set | -n) return ;;
+    esac
+    case $command in
+        '')
+            case $cur in
+                -*) _gpucluster_words "--json --quiet --verbose --state-dir --bundle --mirror --help --version" ;;
+                *) _gpucluster_words "plan up status verify run kubeconfig proxy ssh scp logs support-bundle down list" ;;
+            esac
+            return ;;
+    esac
+    case $command,$cur in
+        plan,-*) _gpucluster_words "--shell --replace --skip --help" ;;
+        up,-*) _gpucluster_words "--replace --skip --no-proof --help" ;;
+        status,-*) _gpucluster_words "--watch --help" ;;
+        run,-*) _gpucluster_words "-c --cluster --set --help" ;;
+        kubeconfig,-*) _gpucluster_words "--merge --server --help" ;;
+        proxy,-*) _gpucluster_words "--port --kubeconfig --help" ;;
+        ssh,-*) _gpucluster_words "-c --cluster -t --help" ;;
+        scp,-*) _gpucluster_words "-c --cluster --help" ;;
+        logs,-*) _gpucluster_words "-n --help" ;;
+        support-bundle,-*) _gpucluster_words "-o --help" ;;
+        down,-*) _gpucluster_words "--purge-driver --yes --help" ;;
+        *,-*) _gpucluster_words "--help" ;;
+        plan,* | up,*)
+            [ "$arguments" -gt 0 ] || { _gpucluster_words "$(_gpucluster_clusters)"; _gpucluster_files; } ;;
+        run,*) [ "$arguments" -gt 0 ] || _gpucluster_words "nvidia-smi" ;;
+        ssh,*) [ "$arguments" -gt 0 ] || _gpucluster_words "$(_gpucluster_machines "$cluster")" ;;
+        scp,*)
+            compopt -o nospace
+            _gpucluster_words "$(_gpucluster_machines "$cluster" | sed 's/$/:/')"
+            _gpucluster_files ;;
+        list,*) ;;
+        *) [ "$arguments" -gt 0 ] || _gpucluster_words "$(_gpucluster_clusters)" ;;
+    esac
+}
+complete -F _gpucluster gpucluster
