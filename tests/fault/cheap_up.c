@@ -68,9 +68,9 @@ static int add_step(run *r, int i, gpuc__node **out, gpuc_error **err)
     snprintf(id, sizeof(id), "fault.s%d", i);
     snprintf(probe, sizeof(probe), "[ -e " PLACE "/done.%d ]", i);
     snprintf(act, sizeof(act),
-             "mkdir -p " PLACE "; echo 'begin %d' >>" PLACE "/log; sleep 0.%d; echo 'end %d' >>" PLACE
+             "mkdir -p " PLACE "; echo 'begin %d' >>" PLACE "/log; sleep 0.0%d; echo 'end %d' >>" PLACE
              "/log; : >" PLACE "/done.%d",
-             i, 1 + i % 3, i, i);
+             i, 4 + i % 3, i, i);
     step.id = id;
     step.probe = probe;
     step.act = act;
