@@ -45,8 +45,15 @@ act() {
         say "$gpuc_refs"
         ctr -n k8s.io images import "$GPUC_DIR/files/$gpuc_sum" >"$GPUC_DIR/tmp/import" 2>&1 || {
             tail -n 20 "$GPUC_DIR/tmp/import"
+            if grep -qi 'no space left' "$GPUC_DIR/tmp/import"; then
+                fail disk "no space left while containerd imported the archive $gpuc_sum"
+            fi
             fail images "containerd could not import the archive $gpuc_sum"
         }
+        # The kubelet's garbage collection must not take what no registry can give back.
+        for gpuc_ref in $gpuc_refs; do
+            ctr -n k8s.io images label "$gpuc_ref" io.cri-containerd.pinned=pinned >/dev/null
+        done
         printf '%s\n' "$gpuc_refs" | sed '/^$/d' >"$GPUC_DIR/images/$gpuc_sum.new"
         mv -f "$GPUC_DIR/images/$gpuc_sum.new" "$GPUC_DIR/images/$gpuc_sum"
     done
