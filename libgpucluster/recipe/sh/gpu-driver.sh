@@ -10,6 +10,9 @@ probe() {
     gpuc_count=$(gpu_count)
     [ "$gpuc_count" -gt 0 ] || fail gpu "the spec says $GPUC_GPUS GPUs, PCI shows none of NVIDIA's"
     if smi_works; then
+        gpuc_seen=$(timeout -k 5 60 nvidia-smi -L 2>/dev/null | grep -c '^GPU ')
+        [ "$gpuc_seen" -ge "$GPUC_GPUS" ] ||
+            fail gpu "the spec says $GPUC_GPUS GPUs, nvidia-smi shows $gpuc_seen ($gpuc_count on PCI)"
         if simulated_gpu; then present "SIMULATED GPU: stand-in nvidia-smi"; fi
         present "nvidia-smi works, $gpuc_count on PCI"
     fi

@@ -188,16 +188,25 @@ apt_would_add() {
 # apt_install PACKAGE…: records those that it brings, before it brings them.
 apt_install() {
     apt_ready
+    gpuc_stale=
     if ! apt-get -s -q --no-install-recommends install "$@" >/dev/null 2>&1; then
-        apt_update || say "the package lists could not all be refreshed"
+        apt_refresh
     fi
     apt_record "$@"
     apt_locked --no-install-recommends install "$@" && return 0
     say "refreshing the package lists and trying again"
-    apt_update || say "the package lists could not all be refreshed"
+    apt_refresh
     apt_record "$@"
     apt_locked --no-install-recommends install "$@" && return 0
     apt_blame "$*"
+}
+apt_refresh() {
+    if apt_update; then
+        gpuc_stale=
+    else
+        gpuc_stale=1
+        say "the package lists could not all be refreshed"
+    fi
 }
 apt_record() {
     for gpuc_package in $(apt_would_add "$@"); do
@@ -210,6 +219,8 @@ apt_blame() {
     elif grep -qiE 'unable to fetch|failed to fetch|could not (resolve|connect)|temporary failure' \
         "$GPUC_DIR/tmp/apt.log"; then
         fail network "the package mirror of this machine does not answer; wanted: $1"
+    elif [ -n "$gpuc_stale" ]; then
+        fail network "the package lists of this machine cannot be refreshed: a mirror in them does not answer; wanted: $1"
     elif grep -qiE 'unable to locate|no installation candidate' "$GPUC_DIR/tmp/apt.log"; then
         fail notfound "this machine's package sources do not have: $1"
     fi
