@@ -44,15 +44,20 @@ static bool says_it_already(const gpuc_error *e, const gpuc_error *cause)
 static void print_chain(const cli *c, const gpuc_error *e, const gpuc_error *top, int depth)
 {
     const char *red = c->color ? "\033[31m" : "", *plain = c->color ? "\033[0m" : "";
+    const char *evidence = gpuc_error_evidence(e);
 
+    /* What is not shown of a cause is shown here. */
+    for (const gpuc_error *cause = gpuc_error_cause(e);
+         !evidence && cause && says_it_already(top, cause); cause = gpuc_error_cause(cause))
+        evidence = gpuc_error_evidence(cause);
     fprintf(stderr, "%s%s%s", depth ? "  because: " : red, depth ? "" : "error: ",
             depth ? "" : plain);
     if (gpuc_error_machine(e) && !depth)
         fprintf(stderr, "[%s] ", gpuc_error_machine(e));
     print_clean(stderr, gpuc_error_message(e));
     fputc('\n', stderr);
-    if (gpuc_error_evidence(e) && gpuc_error_evidence(e)[0])
-        print_indented(gpuc_error_evidence(e));
+    if (evidence && evidence[0])
+        print_indented(evidence);
     if (gpuc_error_remedy(e))
         fprintf(stderr, "  what to do: %s\n", gpuc_error_remedy(e));
     /* The error of a run repeats what its first step said: once is enough for a person. */
