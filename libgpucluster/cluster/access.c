@@ -132,8 +132,7 @@ static int started(gpuc_op **out, session *a, gpuc_error **err)
     gpuc_op *op = a->op;
 
     if (!a->ssh_op) {
-        gpuc__op_complete(op, NULL);
-        gpuc_op_unref(op);
+        gpuc__op_discard(op);
         return gpuc__error_nomem(err);
     }
     *out = op;

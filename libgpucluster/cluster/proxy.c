@@ -166,9 +166,11 @@ static void on_listener_closed(uv_handle_t *handle)
     gpuc_error *error = NULL;
     gpuc_op *op = p->op;
 
-    gpuc__error_set(&error, GPUC_ECANCELLED, GPUC_DOMAIN_NONE, "the proxy was stopped");
-    p->op = NULL;
-    gpuc__op_complete(op, error);
+    if (op) {
+        gpuc__error_set(&error, GPUC_ECANCELLED, GPUC_DOMAIN_NONE, "the proxy was stopped");
+        p->op = NULL;
+        gpuc__op_complete(op, error);
+    }
     proxy_unref(p);
 }
 
@@ -223,10 +225,15 @@ int gpuc__proxy_start(gpuc_op **out, gpuc_cluster *cluster, int port, int *bound
     p->listener.data = p;
     rc = listen_on(p, port, bound, err);
     if (rc < 0) {
+        /* Nothing holds the context when the handle closes: its end waits for that. */
         gpuc_op *op = p->op;
+        gpuc_cluster *held = p->cluster;
 
+        p->op = NULL;
+        p->cluster = NULL;
         uv_close((uv_handle_t *)&p->listener, on_listener_closed);
-        gpuc_op_unref(op);
+        gpuc__op_discard(op);
+        gpuc_cluster_unref(held);
         return rc;
     }
     *out = p->op;

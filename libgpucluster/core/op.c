@@ -145,6 +145,16 @@ void gpuc__op_complete(gpuc_op *op, gpuc_error *error)
     gpuc__context_post(op->context, &op->deliver);
 }
 
+void gpuc__op_discard(gpuc_op *op)
+{
+    /* No delivery: it would need a turn of a loop that nobody may run any more, and hold the context
+     * and all else until then. */
+    atomic_store(&op->state, GPUC_OP_FAILED);
+    op->delivered = true;
+    gpuc_op_unref(op);
+    gpuc_op_unref(op);
+}
+
 void gpuc__op_set_progress(gpuc_op *op, int done, int total, int64_t remaining_ms)
 {
     op->done = done;

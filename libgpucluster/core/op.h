@@ -19,6 +19,8 @@ void *gpuc__op_data(const gpuc_op *op);
 gpuc_context *gpuc__op_context(const gpuc_op *op);
 /* Completes it, once: error NULL = done; code GPUC_ECANCELLED = cancelled; consumes the error. */
 void gpuc__op_complete(gpuc_op *op, gpuc_error *error);
+/* Takes back one that nobody has been given, whose start failed: nothing is told of it. */
+void gpuc__op_discard(gpuc_op *op);
 void gpuc__op_set_progress(gpuc_op *op, int done, int total, int64_t remaining_ms);
 void gpuc__op_set_plan(gpuc_op *op, gpuc_plan *plan);       /* takes a reference */
 void gpuc__op_set_report(gpuc_op *op, gpuc_report *report); /* takes a reference */
