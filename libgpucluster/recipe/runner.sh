@@ -24,7 +24,17 @@ other_attempt() {
         [ -e "$GPUC_DIR/acts/${gpuc_other##*-}/rc" ] || printf '%s\n' "$gpuc_other"
     done
 }
+# What takes a step back follows an act of a client that was killed: it waits for its end.
+wait_for_others() {
+    gpuc_waited=0
+    while [ "$gpuc_waited" -lt "$GPUC_TIMEOUT" ] && [ -n "$(other_attempt)" ]; do
+        [ "$gpuc_waited" -gt 0 ] || echo "waiting for an earlier act, which is still at work"
+        sleep 2
+        gpuc_waited=$((gpuc_waited + 2))
+    done
+}
 begin() {
+    if [ "$GPUC_FUNCTION" = undo ]; then wait_for_others; fi
     gpuc_others=$(other_attempt)
     [ -z "$gpuc_others" ] || refuse busy "$gpuc_others is still at work on this machine"
     if ! write_files; then
