@@ -141,6 +141,21 @@ static int check_script(const gpuc__recipe_step *s, gpuc_error **err)
     return GPUC_OK;
 }
 
+/* What a step's fields must be to each other and to the rest. */
+static int check_step(const gpuc__recipe_step *s, const json_t *variables, gpuc_error **err)
+{
+    int rc = GPUC_OK;
+    if (!s->title || !s->timeout_s)
+        rc = bad(err, s->id, "title or timeout_s is missing");
+    if (rc == GPUC_OK && !s->builtin == !s->script)
+        rc = bad(err, s->id, "one of script and builtin is wanted");
+    for (size_t i = 0; rc == GPUC_OK && s->roles[i]; i++)
+        rc = known_role(s->roles[i]) ? GPUC_OK : bad(err, s->id, "an unknown role");
+    for (size_t i = 0; rc == GPUC_OK && s->vars[i]; i++)
+        rc = json_object_get(variables, s->vars[i]) ? GPUC_OK
+                                                    : bad(err, s->id, "an unknown variable");
+    return rc == GPUC_OK ? check_script(s, err) : rc;
+}
 static int read_step(entry **out, const json_t *json, const json_t *variables, gpuc_error **err)
 {
     const char *id = text_of(json, "id");
@@ -166,16 +181,8 @@ static int read_step(entry **out, const json_t *json, const json_t *variables, g
     s->builtin = text_of(json, "builtin");
     s->script = text_of(json, "script");
     int rc = read_lists(e, json, err);
-    if (rc == GPUC_OK && (!s->title || !s->timeout_s))
-        rc = bad(err, id, "title or timeout_s is missing");
-    if (rc == GPUC_OK && !s->builtin == !s->script)
-        rc = bad(err, id, "one of script and builtin is wanted");
-    for (size_t i = 0; rc == GPUC_OK && s->roles[i]; i++)
-        rc = known_role(s->roles[i]) ? GPUC_OK : bad(err, id, "an unknown role");
-    for (size_t i = 0; rc == GPUC_OK && s->vars[i]; i++)
-        rc = json_object_get(variables, s->vars[i]) ? GPUC_OK : bad(err, id, "an unknown variable");
     if (rc == GPUC_OK)
-        rc = check_script(s, err);
+        rc = check_step(s, variables, err);
     if (rc != GPUC_OK) {
         free_entry(e);
         return rc;
@@ -340,18 +347,9 @@ bool gpuc__recipe_applies(const gpuc__recipe_step *step, gpuc__role role, bool f
     return false;
 }
 
-static int check_custom(const gpuc__recipe *recipe, const gpuc_custom_step *c, gpuc_error **err)
+static int check_custom_scripts(const gpuc_custom_step *c, gpuc_error **err)
 {
     const char *const scripts[] = {c->probe, c->act, c->undo};
-    if (!c->id || !good_id(c->id) || !strchr(c->id, '.'))
-        return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_NONE,
-                               "the step's id \"%.64s\" is not a name with a dot, as \"site.ntp\": "
-                               "a-z, 0-9, - and . only, %d characters at most",
-                               c->id ? c->id : "", MAX_ID);
-    const gpuc__recipe_step *there = gpuc__recipe_find(recipe, c->id);
-    if (there && (there->script || there->builtin))
-        return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_NONE,
-                               "\"%s\" is a step of the recipe itself; choose another id", c->id);
     if (!c->probe || !*c->probe || !c->act || !*c->act)
         return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_NONE,
                                "the step \"%s\" lacks its %s script", c->id,
@@ -362,6 +360,34 @@ static int check_custom(const gpuc__recipe *recipe, const gpuc_custom_step *c, g
                                    "a script of the step \"%s\" is longer than %d bytes", c->id,
                                    MAX_SCRIPT);
     }
+    return GPUC_OK;
+}
+static int check_custom_place(const gpuc__recipe *recipe, const gpuc_custom_step *c,
+                              gpuc_error **err)
+{
+    const char *after = c->after ? c->after : "os.packages";
+    int rc = gpuc__recipe_check_id(recipe, after, err);
+    if (rc == GPUC_OK && gpuc__recipe_find(recipe, after)->cluster)
+        rc = gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_NONE,
+                             "the step \"%s\" runs on machines and cannot follow \"%s\", which is "
+                             "one of the cluster",
+                             c->id, after);
+    return rc;
+}
+static int check_custom(const gpuc__recipe *recipe, const gpuc_custom_step *c, gpuc_error **err)
+{
+    if (!c->id || !good_id(c->id) || !strchr(c->id, '.'))
+        return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_NONE,
+                               "the step's id \"%.64s\" is not a name with a dot, as \"site.ntp\": "
+                               "a-z, 0-9, - and . only, %d characters at most",
+                               c->id ? c->id : "", MAX_ID);
+    const gpuc__recipe_step *there = gpuc__recipe_find(recipe, c->id);
+    if (there && (there->script || there->builtin))
+        return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_NONE,
+                               "\"%s\" is a step of the recipe itself; choose another id", c->id);
+    int rc = check_custom_scripts(c, err);
+    if (rc != GPUC_OK)
+        return rc;
     const char *roles = c->roles ? c->roles : "all";
     if (!known_role(roles))
         return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_NONE,
@@ -371,13 +397,7 @@ static int check_custom(const gpuc__recipe *recipe, const gpuc_custom_step *c, g
     if (c->timeout_s > 86400)
         return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_NONE,
                                "the step \"%s\": timeout_s is above a day", c->id);
-    int rc = gpuc__recipe_check_id(recipe, c->after ? c->after : "os.packages", err);
-    if (rc == GPUC_OK && gpuc__recipe_find(recipe, c->after ? c->after : "os.packages")->cluster)
-        rc = gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_NONE,
-                             "the step \"%s\" runs on machines and cannot follow \"%s\", which is "
-                             "one of the cluster",
-                             c->id, c->after);
-    return rc;
+    return check_custom_place(recipe, c, err);
 }
 
 static entry *custom_entry(const gpuc_custom_step *c)

@@ -37,11 +37,21 @@ static char **copy_strings(const char *const *strings)
     return copy;
 }
 
+/* How errors name the connection: "machine (user@host:port)". */
+static char *make_label(const gpuc__ssh_config *config, const char *machine, int port)
+{
+    bool v6 = strchr(config->host, ':') != NULL;
+    GPUC__AUTOFREE char *where = gpuc__asprintf("%s@%s%s%s:%d", config->user, v6 ? "[" : "",
+                                                config->host, v6 ? "]" : "", port);
+
+    if (!where || strcmp(machine, config->host) == 0)
+        return gpuc__strdup(where);
+    return gpuc__asprintf("%s (%s)", machine, where);
+}
+
 static bool copy_config(gpuc__ssh *ssh, const gpuc__ssh_config *config)
 {
     const char *machine = config->machine ? config->machine : config->host;
-    bool v6 = strchr(config->host, ':') != NULL;
-    GPUC__AUTOFREE char *where = NULL;
 
     ssh->port = config->port ? config->port : 22;
     ssh->connect_timeout_ms = config->connect_timeout_ms ? config->connect_timeout_ms : 30000;
@@ -53,11 +63,7 @@ static bool copy_config(gpuc__ssh *ssh, const gpuc__ssh_config *config)
     ssh->user = gpuc__strdup(config->user);
     ssh->known_hosts = gpuc__strdup(config->known_hosts);
     ssh->host_keys = copy_strings(config->host_keys);
-    where = gpuc__asprintf("%s@%s%s%s:%d", config->user, v6 ? "[" : "", config->host, v6 ? "]" : "",
-                           ssh->port);
-    if (where)
-        ssh->label = strcmp(machine, config->host) ? gpuc__asprintf("%s (%s)", machine, where)
-                                                   : gpuc__strdup(where);
+    ssh->label = make_label(config, machine, ssh->port);
     ssh->keys = gpuc__calloc(config->key_count ? config->key_count : 1, sizeof(gpuc__ssh_key *));
     if (!ssh->keys)
         return false;

@@ -162,11 +162,25 @@ static void exec_status(struct exec_op *self)
     gpuc__free(name);
 }
 
+/* The exit status comes before the close. (libssh2_channel_close does not wait for that: it returns
+ * after any one packet, even another channel's.) */
+static gpuc__ssh_next exec_end(struct exec_op *self, gpuc__ssh_op *op, gpuc_error **err)
+{
+    int rc = libssh2_channel_wait_closed(op->channel);
+
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return exec_write(self) > 0 ? GPUC__SSH_ON : GPUC__SSH_WAIT;
+    if (rc)
+        return exec_fail(self, err);
+    exec_status(self);
+    return GPUC__SSH_DONE;
+}
+
 static gpuc__ssh_next exec_step(gpuc__ssh_op *op, gpuc_error **err)
 {
     struct exec_op *self = (struct exec_op *)op;
     gpuc__ssh_next out, errout;
-    int wrote, rc;
+    int wrote;
 
     if (!self->started)
         return exec_begin(self, err);
@@ -178,17 +192,8 @@ static gpuc__ssh_next exec_step(gpuc__ssh_op *op, gpuc_error **err)
         return errout;
     if (!self->drained && libssh2_channel_eof(op->channel) == 1)
         self->drained = true; /* and what came before it has been read */
-    if (self->drained) {
-        /* The exit status comes before the close. (libssh2_channel_close does not wait for that: it
-         * returns after any one packet, even another channel's.) */
-        rc = libssh2_channel_wait_closed(op->channel);
-        if (rc == LIBSSH2_ERROR_EAGAIN)
-            return exec_write(self) > 0 ? GPUC__SSH_ON : GPUC__SSH_WAIT;
-        if (rc)
-            return exec_fail(self, err);
-        exec_status(self);
-        return GPUC__SSH_DONE;
-    }
+    if (self->drained)
+        return exec_end(self, op, err);
     wrote = exec_write(self);
     if (wrote < 0)
         return exec_fail(self, err);

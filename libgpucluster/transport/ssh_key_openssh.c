@@ -188,6 +188,16 @@ static int read_private(EVP_PKEY **out, gpuc__span section, bool encrypted, cons
 }
 
 /* Replaces the encrypted section in `data` by its plain text. */
+/* Index into ciphers; their number when it is none of them. */
+static size_t find_cipher(gpuc__span cipher)
+{
+    size_t i = 0;
+
+    while (i < sizeof(ciphers) / sizeof(ciphers[0]) && !gpuc__span_is(cipher, ciphers[i].name))
+        i++;
+    return i;
+}
+
 static int decrypt(unsigned char *data, gpuc__span section, gpuc__span cipher, gpuc__span options,
                    const char *passphrase, const char *name, gpuc_error **err)
 {
@@ -197,13 +207,9 @@ static int decrypt(unsigned char *data, gpuc__span section, gpuc__span cipher, g
     unsigned char key[48];
     EVP_CIPHER *method = NULL;
     EVP_CIPHER_CTX *ctx = NULL;
-    size_t i;
+    size_t i = find_cipher(cipher);
     int n = 0, rc;
 
-    for (i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++) {
-        if (gpuc__span_is(cipher, ciphers[i].name))
-            break;
-    }
     if (i == sizeof(ciphers) / sizeof(ciphers[0]))
         return gpuc__error_set(err, GPUC_EUNSUPPORTED, GPUC_DOMAIN_SSH,
                                "%s: encrypted with %.*s, which cannot be read here", name,

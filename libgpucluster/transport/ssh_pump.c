@@ -224,6 +224,23 @@ static void close_if_wanted(gpuc__ssh *ssh)
     }
 }
 
+/* One turn of everything that can move; false when nothing did. */
+static bool turn(gpuc__ssh *ssh)
+{
+    bool moved;
+
+    gpuc__ssh_ops_expire(ssh);
+    if (ssh->link) {
+        ssh->link->would_block = 0;
+        if (ssh->link->session && ssh->link->readable)
+            gpuc__ssh_link_fill(ssh->link);
+    }
+    moved = ssh->state == GPUC__SSH_READY ? gpuc__ssh_ops_turn(ssh) : connection_turn(ssh);
+    if (ssh->link && ssh->state != GPUC__SSH_TCP)
+        gpuc__ssh_link_flush(ssh->link);
+    return moved;
+}
+
 void gpuc__ssh_pump(gpuc__ssh *ssh)
 {
     bool moved = true;
@@ -235,17 +252,8 @@ void gpuc__ssh_pump(gpuc__ssh *ssh)
     close_if_wanted(ssh);
     if (ssh->state == GPUC__SSH_READY)
         keep_alive(ssh);
-    for (int round = 0; moved && round < ROUNDS_MAX; round++) {
-        gpuc__ssh_ops_expire(ssh);
-        if (ssh->link) {
-            ssh->link->would_block = 0;
-            if (ssh->link->session && ssh->link->readable)
-                gpuc__ssh_link_fill(ssh->link);
-        }
-        moved = ssh->state == GPUC__SSH_READY ? gpuc__ssh_ops_turn(ssh) : connection_turn(ssh);
-        if (ssh->link && ssh->state != GPUC__SSH_TCP)
-            gpuc__ssh_link_flush(ssh->link);
-    }
+    for (int round = 0; moved && round < ROUNDS_MAX; round++)
+        moved = turn(ssh);
     if (moved)
         ssh->kicked = true;
     else if (ssh->link && ssh->link->ended)
@@ -260,3 +268,11 @@ void gpuc__ssh_pump(gpuc__ssh *ssh)
     gpuc__ssh_unref(ssh);
 }
 
+void gpuc__ssh_shut(gpuc__ssh *ssh)
+{
+    ssh->close_wanted = true;
+    if (ssh->pumping)
+        gpuc__ssh_kick(ssh);
+    else
+        gpuc__ssh_pump(ssh);
+}

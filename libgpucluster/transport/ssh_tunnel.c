@@ -203,6 +203,13 @@ static void watch_end(struct tunnel_op *self)
         uv_poll_stop(&end->poll);
 }
 
+/* Both directions have ended, or the machine's side is closed altogether. */
+static bool has_ended(const struct tunnel_op *self, LIBSSH2_CHANNEL *channel)
+{
+    return self->down.passed &&
+           (self->up.passed || libssh2_channel_wait_closed(channel) != LIBSSH2_ERROR_EAGAIN);
+}
+
 static gpuc__ssh_next tunnel_step(gpuc__ssh_op *op, gpuc_error **err)
 {
     struct tunnel_op *self = (struct tunnel_op *)op;
@@ -231,9 +238,7 @@ static gpuc__ssh_next tunnel_step(gpuc__ssh_op *op, gpuc_error **err)
         again |= up || down;
         moved |= again;
     }
-    /* both directions have ended, or the machine's side is closed altogether */
-    if (self->down.passed &&
-        (self->up.passed || libssh2_channel_wait_closed(op->channel) != LIBSSH2_ERROR_EAGAIN))
+    if (has_ended(self, op->channel))
         return GPUC__SSH_DONE;
     watch_end(self);
     return moved ? GPUC__SSH_ON : GPUC__SSH_WAIT;

@@ -117,6 +117,25 @@ static int sextet(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
+static bool is_space(char c)
+{
+    return c == '\n' || c == '\r' || c == ' ' || c == '\t';
+}
+
+/* The bytes of the last, incomplete group of four. */
+static bool put_rest(gpuc__buf *out, uint32_t bits, unsigned count, unsigned padding)
+{
+    if (count % 4 == 1 || padding > 2 || (padding && (count + padding) % 4))
+        return false;
+    if (count % 4 == 2)
+        gpuc__buf_putc(out, (char)(bits >> 4));
+    if (count % 4 == 3) {
+        gpuc__buf_putc(out, (char)(bits >> 10));
+        gpuc__buf_putc(out, (char)(bits >> 2));
+    }
+    return !out->failed;
+}
+
 bool gpuc__base64_get(gpuc__buf *out, const char *text, size_t length)
 {
     uint32_t bits = 0;
@@ -126,7 +145,7 @@ bool gpuc__base64_get(gpuc__buf *out, const char *text, size_t length)
         char c = text[i];
         int value = sextet(c);
 
-        if (c == '\n' || c == '\r' || c == ' ' || c == '\t')
+        if (is_space(c))
             continue;
         if (c == '=') {
             padding++;
@@ -144,15 +163,7 @@ bool gpuc__base64_get(gpuc__buf *out, const char *text, size_t length)
             bits = 0;
         }
     }
-    if (count % 4 == 1 || padding > 2 || (padding && (count + padding) % 4))
-        return false;
-    if (count % 4 == 2)
-        gpuc__buf_putc(out, (char)(bits >> 4));
-    if (count % 4 == 3) {
-        gpuc__buf_putc(out, (char)(bits >> 10));
-        gpuc__buf_putc(out, (char)(bits >> 2));
-    }
-    return !out->failed;
+    return put_rest(out, bits, count, padding);
 }
 
 char *gpuc__ssh_fingerprint(const void *blob, size_t length)

@@ -30,12 +30,15 @@ typedef struct gpu_machine {
     {.facts = "simulated=1\nkernel=6.18\npython3=/usr/bin/python3",                               \
      .pci = "0000:00:04.0 0x10de 0x1eb8 0x030200 -", .fixture = "simulated.xml"}
 
+/* out has room for the body and 128 bytes more. */
 __attribute__((unused)) static size_t gpu_section(char *out, const char *name, const char *body,
                                                   int status)
 {
-    return body ? (size_t)sprintf(out, "==nonce123 begin %s\n%s\n\n==nonce123 end %s %d\n", name,
-                                  body, name, status)
-                : 0;
+    if (!body)
+        return 0;
+    return (size_t)snprintf(out, strlen(body) + 128,
+                            "==nonce123 begin %s\n%s\n\n==nonce123 end %s %d\n", name, body, name,
+                            status);
 }
 
 __attribute__((unused)) static gpuc__collect *gpu_machine_collect(const gpu_machine *m)
@@ -66,10 +69,10 @@ __attribute__((unused)) static gpuc__probe *gpu_machine_probe(const char *buses)
     size_t at;
     int n = 0;
 
-    at = (size_t)sprintf(text, "{\"event\":\"driver\",\"cuda\":13000,\"count\":9}\n");
+    at = (size_t)snprintf(text, sizeof(text), "{\"event\":\"driver\",\"cuda\":13000,\"count\":9}\n");
     snprintf(list, sizeof(list), "%s", buses);
     for (char *bus = strtok_r(list, ",", &save); bus; bus = strtok_r(NULL, ",", &save))
-        at += (size_t)sprintf(text + at,
+        at += (size_t)snprintf(text + at, sizeof(text) - at,
                               "{\"event\":\"gpu\",\"ordinal\":%d,\"bus\":\"%s\",\"status\":"
                               "\"pass\",\"mismatches\":0,\"host_mismatches\":0,\"gbs\":600.25,"
                               "\"mib\":256}\n",

@@ -102,7 +102,7 @@ static void test_gpu_collect__simulated_is_carried(void **state)
 
     assert_true(c->simulated);
     gpuc__collect_free(c);
-    sprintf(text, BEGIN("smi") "%s" END("smi", "0"), xml);
+    snprintf(text, length + 256, BEGIN("smi") "%s" END("smi", "0"), xml);
     c = parse(text, strlen(text));
     assert_true(c->simulated);
     gpuc__collect_free(c);
@@ -162,9 +162,9 @@ static void test_gpu_collect__refused(void **state)
     assert_int_equal(gpuc__collect_parse(&c, N, "", (size_t)GPUC__COLLECT_OUTPUT_MAX + 1, NULL),
                      GPUC_ELIMIT);
     big = malloc(100 * (GPUC__COLLECT_PCI_MAX + 2));
-    at += (size_t)sprintf(big, BEGIN("pci"));
+    at += (size_t)snprintf(big, 100, BEGIN("pci"));
     for (int i = 0; i <= GPUC__COLLECT_PCI_MAX; i++)
-        at += (size_t)sprintf(big + at, "%04x:00:00.0 0x10de 0x1eb8 0x030200 -\n", i);
+        at += (size_t)snprintf(big + at, 100, "%04x:00:00.0 0x10de 0x1eb8 0x030200 -\n", i);
     assert_int_equal(gpuc__collect_parse(&c, N, big, at, NULL), GPUC_ELIMIT);
     assert_null(c);
     free(big);

@@ -109,7 +109,7 @@ static void test_gpu_oom__each_allocation_fails_in_turn(void **state)
     long n;
 
     assert_non_null(in.answer);
-    in.length = (size_t)sprintf(in.answer,
+    in.length = (size_t)snprintf(in.answer, length + 512,
                                 "==nonce123 begin pci\n0000:0a:00.0 0x10de 0x2236 0x030200 -\n\n"
                                 "==nonce123 end pci 0\n==nonce123 begin smi\n%s\n"
                                 "==nonce123 end smi 0\n",

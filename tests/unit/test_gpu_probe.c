@@ -148,7 +148,7 @@ static void test_gpu_probe__broken_lines_and_bounds(void **state)
     assert_int_equal(gpuc__probe_parse(&p, 0, big, GPUC__PROBE_OUTPUT_MAX + 1, "", 0, NULL),
                      GPUC_ELIMIT);
     for (size_t i = 0, at = 0; i <= GPUC__PROBE_GPUS_MAX; i++)
-        at += (size_t)sprintf(big + at, "{\"event\":\"gpu\",\"ordinal\":%zu}\n", i);
+        at += (size_t)snprintf(big + at, 64, "{\"event\":\"gpu\",\"ordinal\":%zu}\n", i);
     assert_int_equal(gpuc__probe_parse(&p, 0, big, strlen(big), "", 0, NULL), GPUC_ELIMIT);
     assert_null(p);
     free(big);

@@ -246,15 +246,15 @@ static void test_gpu_smi_xml__bounds(void **state)
 
     assert_non_null(big);
     assert_int_equal(gpuc__smi_parse(&smi, big, size, NULL), GPUC_ELIMIT);
-    text += sprintf(text, "<nvidia_smi_log>");
+    text += snprintf(text, size, "<nvidia_smi_log>");
     for (int i = 0; i < GPUC__SMI_GPUS_MAX + 1; i++)
-        text += sprintf(text, "<gpu/>");
-    sprintf(text, "</nvidia_smi_log>");
+        text += snprintf(text, 16, "<gpu/>");
+    snprintf(text, 32, "</nvidia_smi_log>");
     assert_refused(big, GPUC_ELIMIT, "number of GPUs");
-    text = big + sprintf(big, "<nvidia_smi_log><gpu><processes>");
+    text = big + snprintf(big, size, "<nvidia_smi_log><gpu><processes>");
     for (int i = 0; i < GPUC__SMI_PROCESSES_MAX + 5; i++)
-        text += sprintf(text, "<process_info/>");
-    sprintf(text, "</processes></gpu></nvidia_smi_log>");
+        text += snprintf(text, 32, "<process_info/>");
+    snprintf(text, 64, "</processes></gpu></nvidia_smi_log>");
     assert_int_equal(parse_text(&smi, big, NULL), GPUC_OK);
     assert_int_equal(smi->gpus[0].process_count, GPUC__SMI_PROCESSES_MAX);
     assert_int_equal(smi->gpus[0].process_total, GPUC__SMI_PROCESSES_MAX + 5);

@@ -99,18 +99,42 @@ static void crash_act(gpuc__node *node, void *data, const char *attempt, bool re
 static const gpuc__step_ops crash_ops = {.probe = crash_probe, .act = crash_act};
 
 /* A whole run in a process of its own; does not return. */
+/* The step after all is behind the last step of every machine. */
+static int depend_on_all(fake_world *w, gpuc__node *node, gpuc_error **error)
+{
+    int rc = GPUC_OK;
+
+    for (int m = 0; rc == GPUC_OK && m < MACHINES; m++) {
+        char machine[16], id[16];
+
+        snprintf(machine, sizeof(machine), "m%d", m);
+        snprintf(id, sizeof(id), "s%d", STEPS - 1);
+        rc = gpuc__graph_depend(w->graph, node, gpuc__graph_find(w->graph, machine, id), error);
+    }
+    return rc;
+}
+
+static int open_world(fake_world *w, const char *base, gpuc_error **error)
+{
+    int rc = gpuc_context_new(&w->context, error);
+
+    if (rc == GPUC_OK)
+        rc = gpuc__store_open(&w->store, base, "k8s", true, NULL, error);
+    if (rc == GPUC_OK)
+        rc = gpuc__store_lock(w->store, "crash", error);
+    return rc == GPUC_OK ? gpuc__graph_new(&w->graph, w->context, w->store, error) : rc;
+}
+
 static void child(const char *base, int points)
 {
     static crash_step steps[MACHINES * STEPS + 1];
     fake_world w = {0};
     gpuc__node *all = NULL;
     gpuc_error *error = NULL;
-    int rc = gpuc_context_new(&w.context, NULL);
+    int rc;
 
     points_left = points;
-    rc = rc || gpuc__store_open(&w.store, base, "k8s", true, NULL, &error);
-    rc = rc || gpuc__store_lock(w.store, "crash", &error);
-    rc = rc || gpuc__graph_new(&w.graph, w.context, w.store, &error);
+    rc = open_world(&w, base, &error);
     for (int i = 0; rc == GPUC_OK && i <= MACHINES * STEPS; i++) {
         bool last = i == MACHINES * STEPS;
         char machine[16], id[16];
@@ -128,12 +152,8 @@ static void child(const char *base, int points)
                 .id = id, .machine = last ? NULL : machine, .ops = &crash_ops, .data = &steps[i]},
             &node, &error);
         rc = rc || gpuc__graph_depend(w.graph, node, before, &error);
-        for (int m = 0; last && m < MACHINES; m++) {
-            snprintf(machine, sizeof(machine), "m%d", m);
-            snprintf(id, sizeof(id), "s%d", STEPS - 1);
-            rc = rc ||
-                 gpuc__graph_depend(w.graph, node, gpuc__graph_find(w.graph, machine, id), &error);
-        }
+        if (last)
+            rc = rc || depend_on_all(&w, node, &error);
         all = node;
     }
     rc = rc || gpuc__graph_run(w.graph, NULL, 2, fake_done, &w, &error);

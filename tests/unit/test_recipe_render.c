@@ -187,7 +187,8 @@ static void test_recipe_render__probes_answer_a_line_each(void **state)
         step.act = "true";
         assert_int_equal(gpuc__recipe_add_custom(recipe, &step, NULL), GPUC_OK);
         steps[i] = gpuc__recipe_find(recipe, cases[i].id);
-        strcat(expected, cases[i].line);
+        snprintf(expected + strlen(expected), sizeof(expected) - strlen(expected), "%s",
+                 cases[i].line);
     }
     assert_int_equal(gpuc__recipe_render_probes(&script, steps, 4, vars, NULL), GPUC_OK);
     assert_int_equal(run(script, strlen(script), out, sizeof(out)), 0);
