@@ -11,9 +11,9 @@ if grep -qs '^GPUC_SANITIZE:[^=]*=.' "$build/CMakeCache.txt"; then
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export LD_LIBRARY_PATH=$build/libgpucluster GPUC_TEST_FEW_ORDERS=1 GPUC_TEST_EVERY=${GPUC_TEST_EVERY:-97}
+export LD_LIBRARY_PATH=$build/libgpucluster GPUC_TEST_FEW_ORDERS=1 GPUC_TEST_EVERY=${GPUC_TEST_EVERY:-11}
 failed=0
-for name in api_args api_calls; do
+for name in api_args api_calls api_oom; do
     # shellcheck disable=SC2046 # words
     cc -g -std=gnu11 -D_GNU_SOURCE "-I$source/include" "-I$source/tests" "$source/tests/unit/test_$name.c" \
         -o "$work/$name" "-L$build/libgpucluster" -lgpucluster $(pkg-config --cflags --libs cmocka) ||
