@@ -38,6 +38,9 @@ gpuc__ssh *gpuc__ssh_ref(gpuc__ssh *ssh);
 void gpuc__ssh_unref(gpuc__ssh *ssh); /* closes it politely with the last reference */
 /* Closes at once: operations under way end with GPUC_ECANCELLED. It can be used again. */
 void gpuc__ssh_close(gpuc__ssh *ssh);
+/* The same inside this call, for an owner that goes away: done of its operations comes before it
+ * returns (soon after it, when it is called from a callback of this connection). */
+void gpuc__ssh_shut(gpuc__ssh *ssh);
 /* The accepted host key as "type base64", borrowed; NULL before the first connect. */
 const char *gpuc__ssh_host_key(const gpuc__ssh *ssh);
 bool gpuc__ssh_trusted_first_use(const gpuc__ssh *ssh);
