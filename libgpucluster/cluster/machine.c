@@ -13,7 +13,7 @@ static const gpuc__provider_ops *ops_of(const gpuc__action *action)
 
 static void cancel_provider(gpuc__action *action)
 {
-    ops_of(action)->cancel(action->cluster->provider);
+    ops_of(action)->cancel(action->cluster->provider, action);
 }
 
 /* Takes over what the provider found or made, and answers. */

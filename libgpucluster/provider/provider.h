@@ -56,8 +56,8 @@ struct gpuc__provider_ops {
     void (*list)(gpuc__provider *provider, gpuc__names_fn done, void *data);
     /* What --shell prints for create and destroy: new string. */
     char *(*shell)(gpuc__provider *provider, const gpuc__machine_model *machine, bool destroy);
-    /* Ends what is under way: their done comes with GPUC_ECANCELLED. */
-    void (*cancel)(gpuc__provider *provider);
+    /* Ends what is under way with this data (NULL: all): done comes with GPUC_ECANCELLED. */
+    void (*cancel)(gpuc__provider *provider, const void *data);
 };
 typedef struct gpuc__provider_ops gpuc__provider_ops;
 

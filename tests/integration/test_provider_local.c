@@ -250,7 +250,7 @@ static void test_provider_local__cancels(void **state)
     ops->create(provider, &machine, "attempt-1", provider_on_machine, &r);
     for (int i = 0; i < 3; i++)
         gpuc_context_run(context, 30, NULL);
-    ops->cancel(provider);
+    ops->cancel(provider, NULL);
     provider_wait(context, &r, 5000);
     assert_int_equal(r.code, GPUC_ECANCELLED);
     provider_result_clear(&r);

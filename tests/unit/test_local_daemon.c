@@ -256,7 +256,7 @@ static void test_local_daemon__cancel_ends_a_hanging_call(void **state)
     for (int i = 0; i < 10; i++)
         gpuc_context_run(context, 20, NULL);
     gpuc__provider_local.look(provider, "m1", provider_on_machine, &look);
-    gpuc__provider_local.cancel(provider);
+    gpuc__provider_local.cancel(provider, NULL);
     provider_wait(context, &r, 2000);
     assert_int_equal(r.code, GPUC_ECANCELLED);
     assert_int_equal(look.code, GPUC_ECANCELLED);

@@ -63,7 +63,7 @@ static void test_provider_ssh__cancel_and_free_answer_too(void **state)
     provider_result cancelled = {0}, freed = {0};
 
     gpuc__provider_ssh.destroy(provider, "m1", provider_on_done, &cancelled);
-    gpuc__provider_ssh.cancel(provider);
+    gpuc__provider_ssh.cancel(provider, NULL);
     provider_wait(context, &cancelled, 5000);
     assert_int_equal(cancelled.code, GPUC_ECANCELLED);
     provider_result_clear(&cancelled);

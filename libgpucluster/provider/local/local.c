@@ -36,7 +36,7 @@ static void local_free(gpuc__provider *provider)
 {
     if (!provider)
         return;
-    gpuc__local_cancel(provider);
+    gpuc__local_cancel(provider, NULL);
     gpuc__local_unref(provider);
 }
 

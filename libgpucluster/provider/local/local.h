@@ -84,7 +84,7 @@ gpuc__local_task *gpuc__local_begin(gpuc__provider *provider, const gpuc__local_
 void gpuc__local_end(gpuc__local_task *task, gpuc_error *error);
 void gpuc__local_end_names(gpuc__local_task *task, const char *const *names);
 void gpuc__local_later(gpuc__local_task *task, int ms, void (*fn)(gpuc__local_task *task));
-void gpuc__local_cancel(gpuc__provider *provider);
+void gpuc__local_cancel(gpuc__provider *provider, const void *data);
 void gpuc__local_unref(gpuc__provider *provider);
 
 /* daemon.c: path is consumed, NULL means no memory; the project is added to it. body is consumed,

@@ -169,9 +169,11 @@ gpuc__local_task *gpuc__local_begin(gpuc__provider *provider, const gpuc__local_
     return task;
 }
 
-void gpuc__local_cancel(gpuc__provider *provider)
+void gpuc__local_cancel(gpuc__provider *provider, const void *data)
 {
     for (gpuc__local_task *task = provider->tasks; task; task = task->next) {
+        if (data && task->data != data)
+            continue;
         task->cancelled = true;
         if (task->request)
             gpuc__http_cancel(task->request);

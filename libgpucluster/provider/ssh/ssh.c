@@ -115,17 +115,17 @@ static int ssh_new(gpuc__provider **out, const gpuc__provider_config *config, gp
     return GPUC_OK;
 }
 
-static void ssh_cancel(gpuc__provider *provider)
+static void ssh_cancel(gpuc__provider *provider, const void *data)
 {
     for (answer *a = provider->answers; a; a = a->next)
-        a->cancelled = true;
+        a->cancelled |= !data || a->data == data;
 }
 
 static void ssh_free(gpuc__provider *provider)
 {
     if (!provider)
         return;
-    ssh_cancel(provider);
+    ssh_cancel(provider, NULL);
     while (provider->answers) { /* the spec may go with the provider */
         answer *a = provider->answers;
 
