@@ -34,18 +34,15 @@ static void finish(gpuc__action *action, gpuc__verdict verdict, const char *deta
 /* Images as the bundle has them, where there is one. */
 static int use_bundle_images(const gpuc_cluster *cluster, json_t *values, gpuc_error **err)
 {
-    char *path;
-    json_t *manifest, *image;
+    json_t *manifest = NULL, *image;
     size_t i;
+    int rc;
 
     if (!cluster->model->source_bundle)
         return GPUC_OK;
-    path = gpuc__asprintf("%s/manifest.json", cluster->model->source_bundle);
-    manifest = path ? json_load_file(path, 0, NULL) : NULL;
-    gpuc__free(path);
-    if (!manifest)
-        return gpuc__error_set(err, GPUC_EIO, GPUC_DOMAIN_SPEC, "%s/manifest.json cannot be read",
-                               cluster->model->source_bundle);
+    rc = gpuc__bundle_manifest(&manifest, cluster->model->source_bundle, err);
+    if (rc < 0)
+        return rc;
     json_array_foreach(json_object_get(manifest, "images"), i, image) {
         const char *ref = json_string_value(json_object_get(image, "ref"));
 
@@ -84,7 +81,7 @@ static int annotate(json_t *object, gpuc_error **err)
         free(text); /* jansson's own memory */
         return gpuc__error_nomem(err);
     }
-    free(text);
+    free(text); /* jansson's own memory */
     for (size_t i = 0; i < 16; i++)
         snprintf(hex + 2 * i, 3, "%02x", sum[i]);
     if (!annotations) {

@@ -308,19 +308,25 @@ static int add_images(resolver *r, gpuc_error **err)
     return GPUC_OK;
 }
 
+int gpuc__bundle_manifest(json_t **out, const char *bundle, gpuc_error **err)
+{
+    char *text = NULL;
+    int rc = read_file(&text, bundle, "manifest.json", err);
+    json_t *manifest = rc == GPUC_OK ? json_loads(text, 0, NULL) : NULL;
+    gpuc__free(text);
+    if (rc == GPUC_OK && !json_is_object(manifest)) {
+        json_decref(manifest);
+        return bad_bundle(err, bundle, "manifest.json is not a JSON object", "");
+    }
+    if (rc == GPUC_OK)
+        *out = manifest;
+    return rc;
+}
+
 static int read_bundle(resolver *r, gpuc_error **err)
 {
-    char *manifest = NULL;
-    int rc = read_file(&manifest, r->dir, "manifest.json", err);
-    if (rc == GPUC_OK)
-        rc = read_file(&r->sums, r->dir, "SHA256SUMS", err);
-    if (rc == GPUC_OK) {
-        r->manifest = json_loads(manifest, 0, NULL);
-        if (!json_is_object(r->manifest))
-            rc = bad_bundle(err, r->dir, "manifest.json is not a JSON object", "");
-    }
-    gpuc__free(manifest);
-    return rc;
+    int rc = gpuc__bundle_manifest(&r->manifest, r->dir, err);
+    return rc < 0 ? rc : read_file(&r->sums, r->dir, "SHA256SUMS", err);
 }
 
 static int resolve(resolver *r, const char *version, gpuc_error **err)

@@ -4,6 +4,7 @@
 #ifndef GPUC__BUNDLE_H
 #define GPUC__BUNDLE_H
 #include <gpucluster.h>
+#include <jansson.h>
 #include <stdbool.h>
 
 typedef struct gpuc__bundle_file {
@@ -26,5 +27,7 @@ typedef struct gpuc__sources {
  * GPUC_ENOTFOUND, GPUC_EIO, GPUC_ENOMEM. Reads manifest.json and SHA256SUMS, not the files. */
 int gpuc__sources_resolve(gpuc__sources *out, const char *version, const char *bundle,
                           gpuc_error **err);
+/* A bundle's manifest.json, read as above. */
+int gpuc__bundle_manifest(json_t **out, const char *bundle, gpuc_error **err);
 void gpuc__sources_clear(gpuc__sources *sources);
 #endif

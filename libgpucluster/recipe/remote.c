@@ -10,7 +10,10 @@
 #include "util/error.h"
 #include "util/quote.h"
 
-enum { INPUT_MAX = 16 * 1024 * 1024, OUTPUT_MAX = 1024 * 1024, FACTS_TIMEOUT_MS = 60000 };
+enum { INPUT_MAX = 16 * 1024 * 1024, FACTS_TIMEOUT_MS = 60000 };
+
+/* nvidia-smi's XML of many GPUs is long; of what is followed anyhow only the end is kept. */
+enum { OUTPUT_MAX = 20 * 1024 * 1024, TAIL_MAX = 1024 * 1024 };
 
 /* Root is not asked for sudo. The script comes on stdin and never on a command line. */
 static const char plain_command[] =
@@ -195,7 +198,7 @@ static gpuc__ssh_op *start(call *c, const char *script, size_t length, int timeo
         const gpuc__ssh_exec_args args = {.command = gpuc__buf_text(&command),
                                           .input = gpuc__buf_text(&input),
                                           .input_length = input.length,
-                                          .output_max = OUTPUT_MAX,
+                                          .output_max = c->output ? TAIL_MAX : OUTPUT_MAX,
                                           .timeout_ms = timeout_ms,
                                           .output = c->output ? on_output : NULL,
                                           .done = on_done,
