@@ -6,6 +6,7 @@
 #include <gpucluster.h>
 #include <stdatomic.h>
 
+#include "core/context.h"
 #include "core/graph.h"
 #include "core/store.h"
 #include "gpu/report.h"
@@ -67,6 +68,7 @@ struct gpuc_cluster {
     bool sources_known;
     json_t *skips;            /* array of {"step","machine"} */
     json_t *customs;          /* array of the caller's steps, as kept in the state */
+    gpuc__task bury;          /* frees it on the context's thread */
 };
 
 /* open.c */
@@ -86,6 +88,8 @@ int gpuc__member_set_info(gpuc__member *member, const gpuc__machine_info *info, 
 int gpuc__member_connect(gpuc__member *member, gpuc_error **err);
 int gpuc__cluster_key(gpuc__ssh_key **out, gpuc_cluster *cluster, const char *path,
                       gpuc_error **err);
+/* Keys parsed so far; connections that use them keep them. */
+void gpuc__cluster_forget_keys(gpuc_cluster *cluster);
 int gpuc__member_open_ssh(gpuc__ssh **out, gpuc__member *member, gpuc_error **err);
 /* GPUC_ENOTFOUND with the nearest name. */
 int gpuc__cluster_find(gpuc__member **out, gpuc_cluster *cluster, const char *name,
@@ -107,6 +111,8 @@ int gpuc__cluster_kube(gpuc__kube **out, gpuc_cluster *cluster, gpuc_error **err
 bool gpuc__cluster_is_up(gpuc_cluster *cluster);
 int gpuc__cluster_set_up(gpuc_cluster *cluster, gpuc_error **err);
 void gpuc__cluster_drop_kube(gpuc_cluster *cluster);
+/* The first control plane is elsewhere now: further tunnels go there. */
+void gpuc__cluster_drop_tunnels(gpuc_cluster *cluster);
 /* A descriptor that leads to the API server; the caller's. */
 int gpuc__cluster_open_tunnel(gpuc_cluster *cluster, int *fd, gpuc_error **err);
 int gpuc__cluster_write_kubeconfig(char **out, gpuc_cluster *cluster, const char *server,

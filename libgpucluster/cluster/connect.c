@@ -44,6 +44,19 @@ static int remember_key(gpuc_cluster *cluster, const char *path, gpuc__ssh_key *
     return GPUC_OK;
 }
 
+void gpuc__cluster_forget_keys(gpuc_cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->key_count; i++) {
+        gpuc__ssh_key_unref(cluster->keys[i]);
+        gpuc__free(cluster->key_paths[i]);
+    }
+    gpuc__free(cluster->keys);
+    gpuc__free(cluster->key_paths);
+    cluster->keys = NULL;
+    cluster->key_paths = NULL;
+    cluster->key_count = 0;
+}
+
 /* The key at path (NULL: the cluster's own), parsed at most once. */
 int gpuc__cluster_key(gpuc__ssh_key **out, gpuc_cluster *cluster, const char *path,
                       gpuc_error **err)

@@ -44,6 +44,7 @@ struct gpuc_job {
     gpuc_error *error; /* the first that failed */
     line *first, *last;
     size_t waiting;
+    gpuc__task bury;
 };
 
 gpuc_job *gpuc_job_ref(gpuc_job *job)
@@ -59,14 +60,8 @@ static void free_line(line *l)
     gpuc__free(l);
 }
 
-static void job_free(gpuc_job *job)
+static void free_runs(gpuc_job *job)
 {
-    while (job->first) {
-        line *l = job->first;
-
-        job->first = l->next;
-        free_line(l);
-    }
     for (size_t i = 0; i < job->run_count; i++) {
         gpuc__free(job->runs[i].node);
         gpuc__free(job->runs[i].pod);
@@ -75,6 +70,21 @@ static void job_free(gpuc_job *job)
         gpuc__free(job->runs[i].text);
     }
     gpuc__free(job->runs);
+    job->runs = NULL;
+    job->run_count = 0;
+}
+
+static void job_free(void *data)
+{
+    gpuc_job *job = data;
+
+    while (job->first) {
+        line *l = job->first;
+
+        job->first = l->next;
+        free_line(l);
+    }
+    free_runs(job);
     gpuc_error_unref(job->error);
     json_decref(job->command);
     gpuc__free(job->kind);
@@ -85,10 +95,12 @@ static void job_free(gpuc_job *job)
     gpuc__free(job);
 }
 
+/* From any thread: garbage collectors have threads of their own. */
+
 gpuc_job *gpuc_job_unref(gpuc_job *job)
 {
     if (job && atomic_fetch_sub(&job->refs, 1) == 1)
-        job_free(job);
+        gpuc__context_bury(gpuc_context_ref(job->cluster->context), &job->bury);
     return NULL;
 }
 
@@ -101,6 +113,7 @@ int gpuc__job_create(gpuc_job **out, gpuc_cluster *cluster, const char *kind, gp
     if (!job)
         return gpuc__error_nomem(err);
     atomic_init(&job->refs, 1);
+    job->bury = (gpuc__task){.fn = job_free, .data = job};
     job->cluster = gpuc_cluster_ref(cluster);
     job->gpus = 1;
     rc = gpuc__cluster_manifest_values(&values, cluster, err);
@@ -365,6 +378,7 @@ static int make_runs(gpuc_job *job, gpuc_error **err)
 {
     gpuc_cluster *cluster = job->cluster;
 
+    free_runs(job); /* of a start that failed */
     job->runs = gpuc__calloc(cluster->member_count + 1, sizeof(*job->runs));
     if (!job->runs)
         return gpuc__error_nomem(err);
@@ -448,6 +462,7 @@ int gpuc__job_begin(gpuc_op **out, gpuc_job *job, gpuc_error **err)
         gpuc_error *error = NULL;
 
         if (start_run(&job->runs[i], kube, &error) < 0) {
+            replace(&job->runs[i].text, gpuc_error_message(error));
             keep_error(job, job->runs[i].node, error);
             job->running--;
         }

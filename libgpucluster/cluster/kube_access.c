@@ -10,15 +10,14 @@
 
 #define API_PORT 6443
 
+/* data: the context, which lives as long as the connection. A tunnel must hold no reference on the
+ * cluster: pooled connections keep tunnels open for as long as the cluster lives. */
 static void on_tunnel_end(void *data, gpuc_error *error)
 {
-    gpuc_cluster *cluster = data;
-
     /* The HTTP side sees the end of its descriptor and says what it was doing. */
     if (error)
-        gpuc__log(cluster->context, GPUC_LOG_DEBUG, "kube", "tunnel: %s", gpuc_error_message(error));
+        gpuc__log(data, GPUC_LOG_DEBUG, "kube", "tunnel: %s", gpuc_error_message(error));
     gpuc_error_unref(error);
-    gpuc_cluster_unref(cluster);
 }
 
 int gpuc__cluster_open_tunnel(gpuc_cluster *cluster, int *fd, gpuc_error **err)
@@ -34,11 +33,9 @@ int gpuc__cluster_open_tunnel(gpuc_cluster *cluster, int *fd, gpuc_error **err)
         rc = gpuc__member_open_ssh(&cluster->api_ssh, first, err);
     if (rc < 0)
         return rc;
-    gpuc_cluster_ref(cluster);
-    if (!gpuc__ssh_tunnel(cluster->api_ssh, "127.0.0.1", API_PORT, fd, on_tunnel_end, cluster)) {
-        gpuc_cluster_unref(cluster);
+    if (!gpuc__ssh_tunnel(cluster->api_ssh, "127.0.0.1", API_PORT, fd, on_tunnel_end,
+                          cluster->context))
         return gpuc__error_nomem(err);
-    }
     return GPUC_OK;
 }
 
@@ -62,6 +59,9 @@ int gpuc__cluster_kube(gpuc__kube **out, gpuc_cluster *cluster, gpuc_error **err
     char server[128];
     int rc = GPUC_OK;
 
+    if (!cluster->identity.uuid || !cluster->identity.ca_cert || !cluster->identity.admin_key)
+        return gpuc__error_set(err, GPUC_ESTATE, GPUC_DOMAIN_KUBERNETES,
+                               "cluster %s is not up yet; run `gpucluster up` first", cluster->name);
     if (!cluster->kube) {
         /* A host name that is this cluster's alone: pooled connections never cross clusters. */
         gpuc__kubeconfig config = {
@@ -106,8 +106,17 @@ void gpuc__cluster_drop_kube(gpuc_cluster *cluster)
 {
     gpuc__kube_unref(cluster->kube);
     cluster->kube = NULL;
-    gpuc__ssh_unref(cluster->api_ssh);
+    gpuc__cluster_drop_tunnels(cluster);
+}
+
+void gpuc__cluster_drop_tunnels(gpuc_cluster *cluster)
+{
+    gpuc__ssh *ssh = cluster->api_ssh;
+
     cluster->api_ssh = NULL;
+    if (ssh)
+        gpuc__ssh_shut(ssh);
+    gpuc__ssh_unref(ssh);
 }
 
 /* The control plane's own address as the nodes know it; it is in the certificate. */

@@ -101,13 +101,26 @@ static int add_member(gpuc_cluster *cluster, const char *name, const gpuc__machi
     return cluster->store ? read_info(member, err) : GPUC_OK;
 }
 
+static void free_member(gpuc__member *member)
+{
+    gpuc__remote_unref(member->remote);
+    gpuc__ssh_unref(member->ssh);
+    gpuc__machine_info_clear(&member->info);
+    gpuc__free(member->name);
+    gpuc__free(member);
+}
+
 int gpuc__cluster_load_members(gpuc_cluster *cluster, gpuc_error **err)
 {
     json_t *known = NULL, *name;
-    size_t i;
+    gpuc__member **old;
+    size_t i, old_count;
     int rc = GPUC_OK;
 
-    gpuc__cluster_free_members(cluster);
+    old = cluster->members;
+    old_count = cluster->member_count;
+    cluster->members = NULL;
+    cluster->member_count = 0;
     for (i = 0; rc == GPUC_OK && i < cluster->model->machine_count; i++)
         rc = add_member(cluster, cluster->model->machines[i].name, &cluster->model->machines[i], err);
     if (rc == GPUC_OK && cluster->store)
@@ -119,6 +132,14 @@ int gpuc__cluster_load_members(gpuc_cluster *cluster, gpuc_error **err)
             rc = add_member(cluster, text, NULL, err);
     }
     json_decref(known);
+    for (i = 0; i < old_count; i++) {
+        gpuc__member *member = gpuc__cluster_member(cluster, old[i]->name);
+
+        if (member && old[i]->replace) /* a wish that no `up` has written down yet */
+            member->replace = true;
+        free_member(old[i]);
+    }
+    gpuc__free(old);
     return rc;
 }
 
@@ -129,15 +150,8 @@ int gpuc__cluster_add_stray(gpuc_cluster *cluster, const char *name, gpuc_error 
 
 void gpuc__cluster_free_members(gpuc_cluster *cluster)
 {
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        gpuc__member *member = cluster->members[i];
-
-        gpuc__remote_unref(member->remote);
-        gpuc__ssh_unref(member->ssh);
-        gpuc__machine_info_clear(&member->info);
-        gpuc__free(member->name);
-        gpuc__free(member);
-    }
+    for (size_t i = 0; i < cluster->member_count; i++)
+        free_member(cluster->members[i]);
     gpuc__free(cluster->members);
     cluster->members = NULL;
     cluster->member_count = 0;
@@ -248,6 +262,8 @@ int gpuc__member_set_info(gpuc__member *member, const gpuc__machine_info *info, 
     if (moved) {
         gpuc__ssh_unref(member->ssh);
         member->ssh = NULL;
+        if (member == gpuc__cluster_first_control_plane(member->cluster))
+            gpuc__cluster_drop_tunnels(member->cluster);
     }
     /* Planning has no lock and writes nothing. */
     if (member->cluster->locked)

@@ -83,6 +83,30 @@ static int fill(gpuc_cluster *cluster, const gpuc_spec *spec, const char *name, 
     return rc;
 }
 
+/* The context's reference goes with the burial. */
+static void cluster_free(void *data)
+{
+    gpuc_cluster *cluster = data;
+
+    gpuc__cluster_drop_kube(cluster);
+    gpuc__cluster_free_members(cluster);
+    gpuc__ssh_unref(cluster->jump);
+    gpuc__cluster_forget_keys(cluster);
+    if (cluster->provider)
+        gpuc__provider_get(cluster->model->provider)->free(cluster->provider);
+    gpuc__recipe_unref(cluster->recipe);
+    gpuc__sources_clear(&cluster->sources);
+    json_decref(cluster->customs);
+    json_decref(cluster->skips);
+    gpuc__identity_clear(&cluster->identity);
+    gpuc__store_close(cluster->store);
+    gpuc__spec_model_free(cluster->model);
+    gpuc_spec_unref(cluster->spec);
+    gpuc__free(cluster->name);
+    gpuc__free(cluster->state_dir);
+    gpuc__free(cluster);
+}
+
 int gpuc__cluster_new(gpuc_cluster **out, gpuc_context *context, const gpuc_spec *spec,
                       const char *name, const char *state_dir, uint32_t parallel, gpuc_error **err)
 {
@@ -92,6 +116,7 @@ int gpuc__cluster_new(gpuc_cluster **out, gpuc_context *context, const gpuc_spec
     if (!cluster)
         return gpuc__error_nomem(err);
     atomic_init(&cluster->refs, 1);
+    cluster->bury = (gpuc__task){.fn = cluster_free, .data = cluster};
     cluster->context = gpuc_context_ref(context);
     cluster->parallel = parallel ? parallel : 64;
     cluster->skips = json_array();
@@ -108,33 +133,6 @@ int gpuc__cluster_new(gpuc_cluster **out, gpuc_context *context, const gpuc_spec
     return rc;
 }
 
-static void cluster_free(gpuc_cluster *cluster)
-{
-    gpuc__cluster_drop_kube(cluster);
-    gpuc__cluster_free_members(cluster);
-    gpuc__ssh_unref(cluster->jump);
-    for (size_t i = 0; i < cluster->key_count; i++) {
-        gpuc__ssh_key_unref(cluster->keys[i]);
-        gpuc__free(cluster->key_paths[i]);
-    }
-    gpuc__free(cluster->keys);
-    gpuc__free(cluster->key_paths);
-    if (cluster->provider)
-        gpuc__provider_get(cluster->model->provider)->free(cluster->provider);
-    gpuc__recipe_unref(cluster->recipe);
-    gpuc__sources_clear(&cluster->sources);
-    json_decref(cluster->customs);
-    json_decref(cluster->skips);
-    gpuc__identity_clear(&cluster->identity);
-    gpuc__store_close(cluster->store);
-    gpuc__spec_model_free(cluster->model);
-    gpuc_spec_unref(cluster->spec);
-    gpuc__free(cluster->name);
-    gpuc__free(cluster->state_dir);
-    gpuc_context_unref(cluster->context);
-    gpuc__free(cluster);
-}
-
 gpuc_cluster *gpuc_cluster_ref(gpuc_cluster *cluster)
 {
     atomic_fetch_add(&cluster->refs, 1);
@@ -144,6 +142,6 @@ gpuc_cluster *gpuc_cluster_ref(gpuc_cluster *cluster)
 gpuc_cluster *gpuc_cluster_unref(gpuc_cluster *cluster)
 {
     if (cluster && atomic_fetch_sub(&cluster->refs, 1) == 1)
-        cluster_free(cluster);
+        gpuc__context_bury(cluster->context, &cluster->bury);
     return NULL;
 }

@@ -18,6 +18,8 @@ typedef struct work {
     uint32_t flags;
     gpuc_error *error;     /* how it ended, until the loop is out of the graph */
     gpuc_plan *plan;
+    bool cancelled;        /* before there was a graph */
+    gpuc__task end;
 } work;
 
 static void free_work(void *data)
@@ -36,8 +38,11 @@ static void cancel_work(gpuc_op *op, void *data)
     work *w = data;
 
     (void)op;
+    w->cancelled = true;
     if (w->graph)
         gpuc__graph_cancel(w->graph);
+    else
+        gpuc__provider_get(w->cluster->model->provider)->cancel(w->cluster->provider, w);
 }
 
 static const gpuc__op_class classes[] = {
@@ -78,8 +83,10 @@ static int open_provider(gpuc_cluster *cluster, gpuc_error **err)
     };
     int rc = GPUC_OK;
 
+    /* Made anew for each operation: a plan before the first `up` had no identity to give. */
     if (cluster->provider)
-        return GPUC_OK;
+        gpuc__provider_get(cluster->model->provider)->free(cluster->provider);
+    cluster->provider = NULL;
     if (cluster->model->ssh_identity)
         rc = gpuc__cluster_key(&key, cluster, cluster->model->ssh_identity, err);
     config.ssh_public_key = key ? gpuc__ssh_key_public(key) : cluster->identity.ssh_public;
@@ -192,6 +199,21 @@ static void forget_gone(gpuc_cluster *cluster)
     }
 }
 
+/* After the last machine: the state, and what was made from it, so that another `up` begins anew. */
+static gpuc_error *leave_nothing(gpuc_cluster *cluster)
+{
+    gpuc_error *error = NULL;
+
+    gpuc__cluster_drop_kube(cluster);
+    gpuc__store_destroy(cluster->store, &error);
+    gpuc__store_close(cluster->store); /* its database is closed either way */
+    cluster->store = NULL;
+    cluster->locked = false;
+    gpuc__identity_clear(&cluster->identity);
+    gpuc__cluster_forget_keys(cluster);
+    return error;
+}
+
 /* On the loop, outside the graph: it can be let go now. */
 static void finish(void *data)
 {
@@ -208,14 +230,8 @@ static void finish(void *data)
         forget_gone(w->cluster);
     if (w->kind == GPUC__WORK_UP || w->kind == GPUC__WORK_VERIFY)
         add_report(w);
-    if (w->kind == GPUC__WORK_DOWN && !error) {
-        gpuc__cluster_drop_kube(w->cluster);
-        if (gpuc__store_destroy(w->cluster->store, &error) == GPUC_OK) {
-            w->cluster->store = NULL;
-            w->cluster->locked = false;
-            gpuc__identity_clear(&w->cluster->identity);
-        }
-    }
+    if (w->kind == GPUC__WORK_DOWN && !error)
+        error = leave_nothing(w->cluster);
     unlock_state(w->cluster);
     w->cluster->busy = NULL;
     gpuc__op_complete(op, error ? name_end(error) : NULL);
@@ -226,7 +242,7 @@ static void on_run(void *data, gpuc_error *error)
     work *w = data;
 
     w->error = error;
-    gpuc__context_defer(w->cluster->context, finish, w);
+    gpuc__context_post(w->cluster->context, &w->end);
 }
 
 static void on_plan(void *data, gpuc_plan *plan, gpuc_error *error)
@@ -235,7 +251,7 @@ static void on_plan(void *data, gpuc_plan *plan, gpuc_error *error)
 
     w->plan = plan;
     w->error = error;
-    gpuc__context_defer(w->cluster->context, finish, w);
+    gpuc__context_post(w->cluster->context, &w->end);
 }
 
 static int launch(work *w, gpuc_error **err)
@@ -256,6 +272,9 @@ static void on_listed(void *data, const char *const *names, gpuc_error *error)
     work *w = data;
     int rc = error ? gpuc_error_code(error) : GPUC_OK;
 
+    if (rc == GPUC_OK && w->cancelled)
+        rc = gpuc__error_set(&error, GPUC_ECANCELLED, GPUC_DOMAIN_NONE,
+                             "cancelled before the first step");
     for (; rc == GPUC_OK && names && *names; names++)
         rc = gpuc__cluster_add_stray(w->cluster, *names, &error);
     if (rc == GPUC_OK)
@@ -280,7 +299,6 @@ static int begin(work *w, gpuc_error **err)
 int gpuc__cluster_start(gpuc_op **out, gpuc_cluster *cluster, gpuc__work_kind kind, uint32_t flags,
                         gpuc_error **err)
 {
-    gpuc_error *error = NULL;
     work *w;
     int rc;
 
@@ -294,22 +312,18 @@ int gpuc__cluster_start(gpuc_op **out, gpuc_cluster *cluster, gpuc__work_kind ki
     w->cluster = gpuc_cluster_ref(cluster);
     w->kind = kind;
     w->flags = flags;
+    w->end = (gpuc__task){.fn = finish, .data = w};
     rc = gpuc__op_new(&w->op, cluster->context, &classes[kind], w, err);
     if (rc < 0) {
         free_work(w);
         return rc;
     }
     cluster->busy = w->op;
-    rc = begin(w, &error);
+    rc = begin(w, err);
     if (rc < 0) {
-        gpuc_op *op = w->op;
-
         unlock_state(cluster);
         cluster->busy = NULL;
-        gpuc__op_complete(op, error); /* its event says that it came to nothing */
-        if (err && !*err)
-            *err = gpuc_error_ref(error);
-        gpuc_op_unref(op);
+        gpuc__op_discard(w->op);
         return rc;
     }
     *out = w->op;

@@ -35,7 +35,8 @@ int gpuc__cluster_status_json(char **out, gpuc_cluster *cluster, gpuc_error **er
     char *dump;
     int rc = GPUC_OK;
 
-    if (!cluster->locked)
+    /* Another process may have changed them; but the steps of an operation hold their machines. */
+    if (!cluster->busy)
         rc = gpuc__cluster_load_members(cluster, err);
     for (size_t i = 0; rc == GPUC_OK && i < cluster->member_count; i++)
         json_array_append_new(machines, machine_status(cluster->members[i]));
