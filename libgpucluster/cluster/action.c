@@ -10,6 +10,7 @@
 
 static const gpuc__builtin builtins[] = {
     {"machine.create", gpuc__machine_probe, gpuc__machine_create, gpuc__machine_shell},
+    {"machine.there", gpuc__machine_probe, NULL, NULL},
     {"machine.destroy", gpuc__machine_probe_gone, gpuc__machine_destroy,
      gpuc__machine_destroy_shell},
     {"machine.reach", gpuc__reach_probe, gpuc__reach_act, NULL},
@@ -178,7 +179,8 @@ int gpuc__action_add_desc(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__membe
 }
 
 int gpuc__action_add(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *member,
-                     const gpuc__recipe_step *step, gpuc__node **out, gpuc_error **err)
+                     const gpuc__recipe_step *step, const char *builtin, gpuc__node **out,
+                     gpuc_error **err)
 {
     gpuc__step_desc desc = {
         .id = step->id,
@@ -192,5 +194,6 @@ int gpuc__action_add(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *me
         .skip = gpuc__cluster_skips(cluster, step->id, member ? member->name : NULL),
     };
 
-    return gpuc__action_add_desc(graph, cluster, member, &desc, step->builtin, out, err);
+    return gpuc__action_add_desc(graph, cluster, member, &desc, builtin ? builtin : step->builtin,
+                                 out, err);
 }

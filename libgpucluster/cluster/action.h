@@ -36,9 +36,11 @@ void gpuc__action_wait(gpuc__action *action, unsigned ms, void (*next)(gpuc__act
  * did; the error is consumed then. */
 bool gpuc__action_was_cancelled(gpuc__action *action, gpuc_error *error);
 
-/* Adds the node for a builtin of the recipe. member NULL for steps of the cluster. */
+/* Adds the node for a builtin of the recipe. member NULL for steps of the cluster; builtin NULL: the
+ * step's own. */
 int gpuc__action_add(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *member,
-                     const gpuc__recipe_step *step, gpuc__node **out, gpuc_error **err);
+                     const gpuc__recipe_step *step, const char *builtin, gpuc__node **out,
+                     gpuc_error **err);
 /* The same for a step that is not in the recipe (removal). */
 int gpuc__action_add_desc(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *member,
                           gpuc__step_desc *desc, const char *builtin, gpuc__node **out,

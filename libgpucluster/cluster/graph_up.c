@@ -11,6 +11,7 @@ typedef struct builder {
     gpuc__graph *graph;
     gpuc_cluster *cluster;
     gpuc__member *first; /* first control plane */
+    bool verify;         /* looks for machines, makes none */
 } builder;
 
 static bool applies(const builder *b, const gpuc__recipe_step *step, const gpuc__member *member)
@@ -37,8 +38,12 @@ static int add_step(builder *b, const gpuc__recipe_step *step, gpuc__member *mem
 {
     const char *name = member ? member->name : NULL;
 
-    if (step->builtin)
-        return gpuc__action_add(b->graph, b->cluster, member, step, NULL, err);
+    if (step->builtin) {
+        bool looks = b->verify && strcmp(step->builtin, "machine.create") == 0;
+
+        return gpuc__action_add(b->graph, b->cluster, member, step, looks ? "machine.there" : NULL,
+                                NULL, err);
+    }
     return gpuc__remote_add_step(b->graph, member->remote, b->cluster->recipe, step, false,
                                  gpuc__cluster_skips(b->cluster, step->id, name), NULL, err);
 }
@@ -152,16 +157,16 @@ static bool is_of_proof(const gpuc__recipe_step *step)
 }
 
 static int build(gpuc__graph **out, gpuc_cluster *cluster,
-                 bool (*wanted)(const gpuc__recipe_step *), bool removals, gpuc_error **err)
+                 bool (*wanted)(const gpuc__recipe_step *), bool verify, gpuc_error **err)
 {
-    builder b = {NULL, cluster, gpuc__cluster_first_control_plane(cluster)};
+    builder b = {NULL, cluster, gpuc__cluster_first_control_plane(cluster), verify};
     int rc = gpuc__graph_new(&b.graph, cluster->context, cluster->store, err);
 
     if (rc == GPUC_OK)
         rc = add_steps(&b, wanted, err);
     if (rc == GPUC_OK)
         rc = depend_all(&b, err);
-    if (rc == GPUC_OK && removals)
+    if (rc == GPUC_OK && !verify)
         rc = add_removals(&b, err);
     if (rc == GPUC_OK)
         rc = gpuc__graph_check(b.graph, err);
@@ -175,10 +180,10 @@ static int build(gpuc__graph **out, gpuc_cluster *cluster,
 int gpuc__cluster_up_graph(gpuc__graph **out, gpuc_cluster *cluster, uint32_t flags,
                            gpuc_error **err)
 {
-    return build(out, cluster, flags & GPUC_UP_NO_PROOF ? is_before_proof : is_any, true, err);
+    return build(out, cluster, flags & GPUC_UP_NO_PROOF ? is_before_proof : is_any, false, err);
 }
 
 int gpuc__cluster_verify_graph(gpuc__graph **out, gpuc_cluster *cluster, gpuc_error **err)
 {
-    return build(out, cluster, is_of_proof, false, err);
+    return build(out, cluster, is_of_proof, true, err);
 }

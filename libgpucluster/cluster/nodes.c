@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "cluster/action.h"
+#include "core/context.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
 #define PRESENT_LABEL "gpucluster/gpu-present"
 #define DRAIN_MS 300000
+#define DRAIN_DEAD_MS 20000 /* no kubelet is there to end the pods */
 
 /* Takes the started call; none means no memory. */
 static void started(gpuc__action *action, gpuc__kube_call *call)
@@ -172,25 +174,68 @@ void gpuc__node_gone_probe(gpuc__action *action)
         look(action, on_gone_look);
 }
 
+static void delete_node(gpuc__action *action)
+{
+    gpuc__kube *kube;
+
+    if (gpuc__action_kube(action, &kube))
+        started(action, gpuc__node_delete(kube, action->member->name, on_acted, action));
+}
+
 static void on_drained(void *data, json_t *result, gpuc_error *error)
 {
     gpuc__action *action = data;
-    gpuc__kube *kube;
 
     (void)result;
     if (gpuc__action_was_cancelled(action, error))
         return;
     if (error)
         gpuc__action_answer(action, GPUC__VERDICT_UNKNOWN, NULL, error);
-    else if (gpuc__action_kube(action, &kube))
-        started(action, gpuc__node_delete(kube, action->member->name, on_acted, action));
+    else
+        delete_node(action);
+}
+
+/* The pods of a dead node end only with its Node. */
+static void on_dead_drained(void *data, json_t *result, gpuc_error *error)
+{
+    gpuc__action *action = data;
+
+    if (!error || action->cancelled || gpuc_error_code(error) != GPUC_ETIMEDOUT) {
+        on_drained(data, result, error);
+        return;
+    }
+    gpuc__context_emit(action->cluster->context,
+                       gpuc__event_new(GPUC_EVENT_NOTICE, action->member->name,
+                                       gpuc__node_id(action->node),
+                                       "the node does not answer and is taken out without waiting "
+                                       "for its pods: %s",
+                                       gpuc_error_message(error)));
+    gpuc_error_unref(error);
+    delete_node(action);
+}
+
+static void on_drain_look(void *data, json_t *result, gpuc_error *error)
+{
+    gpuc__action *action = data;
+    gpuc__node_state state;
+    gpuc__kube *kube;
+
+    if (gpuc__action_was_cancelled(action, error))
+        return;
+    if (error && gpuc_error_code(error) != GPUC_ENOTFOUND) {
+        gpuc__action_answer(action, GPUC__VERDICT_UNKNOWN, NULL, error);
+        return;
+    }
+    gpuc_error_unref(error); /* no such node: draining it is nothing */
+    gpuc__node_read(&state, result);
+    gpuc__node_progress(action->node, "draining");
+    if (gpuc__action_kube(action, &kube))
+        started(action, gpuc__node_drain(kube, action->member->name,
+                                         state.ready ? DRAIN_MS : DRAIN_DEAD_MS,
+                                         state.ready ? on_drained : on_dead_drained, action));
 }
 
 void gpuc__node_drain_act(gpuc__action *action)
 {
-    gpuc__kube *kube;
-
-    gpuc__node_progress(action->node, "draining");
-    if (gpuc__action_kube(action, &kube))
-        started(action, gpuc__node_drain(kube, action->member->name, DRAIN_MS, on_drained, action));
+    look(action, on_drain_look);
 }
