@@ -56,14 +56,59 @@ static void finish_nomem(gpuc__action *action)
     finish(action, error);
 }
 
+static bool is_true(const json_t *labels, const char *key)
+{
+    const char *value = json_string_value(json_object_get(labels, key));
+
+    return value && strcmp(value, "true") == 0;
+}
+
+static void on_labels_look(void *data, json_t *result, gpuc_error *error)
+{
+    const json_t *labels = json_object_get(json_object_get(result, "metadata"), "labels");
+    gpuc__action *action = data;
+
+    if (gpuc__action_was_cancelled(action, error))
+        return;
+    if (error && gpuc_error_code(error) == GPUC_ENOTFOUND) {
+        gpuc_error_unref(error);
+        gpuc__action_answer(action, GPUC__VERDICT_NEEDED, "it is no node of the cluster", NULL);
+    } else if (error) {
+        gpuc__action_answer(action, GPUC__VERDICT_UNKNOWN, NULL, error);
+    } else if (is_true(labels, "gpu") && is_true(labels, "cuda")) {
+        gpuc__action_answer(action, GPUC__VERDICT_PRESENT, "proven on this boot", NULL);
+    } else {
+        gpuc__action_answer(action, GPUC__VERDICT_NEEDED, "the node has lost its labels", NULL);
+    }
+}
+
+static void look_at_labels(gpuc__action *action)
+{
+    gpuc_error *error = NULL;
+    gpuc__kube *kube;
+
+    if (!gpuc__action_kube(action, &kube))
+        return;
+    action->kube_call = gpuc__node_get(kube, action->member->name, on_labels_look, action);
+    if (action->kube_call)
+        return;
+    gpuc__error_nomem(&error);
+    gpuc__action_answer(action, GPUC__VERDICT_UNKNOWN, NULL, error);
+}
+
 void gpuc__proof_probe(gpuc__action *action)
 {
     char why[200] = "";
-    bool holds = (!action->cluster->prove_again || action->proved) &&
-                 gpuc__proof_record_holds(action->member, why, sizeof(why));
+    gpuc__proof_record_state state = gpuc__proof_record_read(action->member, why, sizeof(why));
 
-    gpuc__action_answer(action, holds ? GPUC__VERDICT_PRESENT : GPUC__VERDICT_NEEDED,
-                        holds ? "proven on this boot" : why, NULL);
+    if (action->cluster->prove_again && !action->proved)
+        gpuc__action_answer(action, GPUC__VERDICT_NEEDED, "to be proven again", NULL);
+    else if (state == GPUC__PROOF_RECORD_HOLDS)
+        look_at_labels(action);
+    else if (state == GPUC__PROOF_RECORD_PARTLY && action->proved)
+        gpuc__action_answer(action, GPUC__VERDICT_PRESENT, why, NULL); /* no more could be done */
+    else
+        gpuc__action_answer(action, GPUC__VERDICT_NEEDED, why, NULL);
 }
 
 /* The first check that failed, as an error with its remedy. */
@@ -194,7 +239,8 @@ static int start_pod(gpuc__action *action, gpuc__kube *kube, gpuc_error **err)
     json_t *values = NULL, *kind = NULL;
     gpuc__job_run_args args = {
         .params = {.kind = "gpucluster-proof", .node = action->member->name,
-                   .run_id = action->attempt, .gpus = 1, .deadline_s = POD_DEADLINE_S},
+                   .run_id = action->attempt, .gpus = action->member->gpus,
+                   .deadline_s = POD_DEADLINE_S},
         .line = on_pod_line,
         .done = on_pod_done,
         .data = action};
@@ -227,6 +273,25 @@ static void run_pod(gpuc__action *action)
         finish(action, error);
 }
 
+/* Without the API server no label can be changed; but a GPU that fails is what is to be told. */
+static void finish_unlabelled(gpuc__action *action, gpuc_error *error)
+{
+    proving *p = action->work;
+    gpuc_error *failure = action->cancelled ? NULL : proof_error(action, p->proof);
+
+    if (failure) {
+        gpuc__log(action->cluster->context, GPUC_LOG_WARN, "proof", "%s: its labels stay: %s",
+                  action->member->name, gpuc_error_message(error));
+        gpuc_error_unref(error);
+        error = NULL;
+        if (gpuc__proof_record_save(action->member, p->proof, &error) == GPUC_OK)
+            error = failure;
+        else
+            gpuc_error_unref(failure);
+    }
+    finish(action, error);
+}
+
 static void on_node(void *data, json_t *result, gpuc_error *error)
 {
     gpuc__action *action = data;
@@ -236,7 +301,7 @@ static void on_node(void *data, json_t *result, gpuc_error *error)
 
     action->kube_call = NULL;
     if (error || action->cancelled) {
-        finish(action, error);
+        finish_unlabelled(action, error);
         return;
     }
     gpuc__node_read(&state, result);
@@ -260,7 +325,7 @@ static void look_at_node(gpuc__action *action)
     if (gpuc__cluster_kube(&kube, action->cluster, &error) == GPUC_OK)
         action->kube_call = gpuc__node_get(kube, action->member->name, on_node, action);
     if (error)
-        finish(action, error);
+        finish_unlabelled(action, error);
     else if (!action->kube_call)
         finish_nomem(action);
 }
@@ -278,6 +343,16 @@ static void evaluate(gpuc__action *action, const gpuc__probe *probe, const char 
         look_at_node(action);
 }
 
+/* What came before the deadline says where it hung: that is read rather than thrown away. True when
+ * the error, which is consumed then, was no more than that. */
+static bool was_cut(gpuc_error **error, size_t out_length)
+{
+    if (!*error || gpuc_error_code(*error) != GPUC_ETIMEDOUT || !out_length)
+        return false;
+    *error = gpuc_error_unref(*error);
+    return true;
+}
+
 static void on_computed(void *data, int status, const char *out, size_t out_length,
                         const char *errout, size_t errout_length, gpuc_error *error)
 {
@@ -285,6 +360,8 @@ static void on_computed(void *data, int status, const char *out, size_t out_leng
     gpuc__probe *probe = NULL;
 
     action->ssh_op = NULL;
+    if (was_cut(&error, out_length))
+        status = 124; /* as timeout(1) has it */
     if (!error && !action->cancelled)
         gpuc__probe_parse(&probe, status, out, out_length, errout, errout_length, &error);
     if (error || action->cancelled)
@@ -334,9 +411,11 @@ static void on_collected(void *data, int status, const char *out, size_t out_len
 {
     gpuc__action *action = data;
     proving *p = action->work;
+    char *script;
 
     (void)status;
     action->ssh_op = NULL;
+    was_cut(&error, out_length);
     if (!error && !action->cancelled &&
         gpuc__collect_parse(&p->collect, p->nonce, out, out_length, &error) < 0)
         gpuc__error_evidence(&error, errout, errout_length);
@@ -349,7 +428,8 @@ static void on_collected(void *data, int status, const char *out, size_t out_len
         return;
     }
     gpuc__node_progress(action->node, "computing on each GPU");
-    run_script(action, compute_script(action, &error), GPUC__PROBE_TIMEOUT_MS, on_computed, error);
+    script = compute_script(action, &error);
+    run_script(action, script, GPUC__PROBE_TIMEOUT_MS, on_computed, error);
 }
 
 void gpuc__proof_act(gpuc__action *action)
@@ -362,8 +442,13 @@ void gpuc__proof_act(gpuc__action *action)
     action->work = p;
     if (p)
         gpuc__buf_init(&p->pod_log, POD_LOG_MAX);
-    if (!p || RAND_bytes(random, sizeof(random)) != 1) {
+    if (!p) {
         finish_nomem(action);
+        return;
+    }
+    if (RAND_bytes(random, sizeof(random)) != 1) {
+        gpuc__error_set(&error, GPUC_EINTERNAL, GPUC_DOMAIN_TLS, "no random bytes to be had");
+        finish(action, error);
         return;
     }
     for (size_t i = 0; i < sizeof(random); i++)

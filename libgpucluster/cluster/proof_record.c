@@ -27,9 +27,12 @@ int gpuc__proof_record_save(gpuc__member *member, const gpuc__machine_proof *pro
     char *text;
     int rc;
 
-    json_object_set_new(record, "boot_id", json_string(facts ? facts->boot_id : ""));
-    json_object_set_new(record, "expected_gpus", json_integer(member->gpus));
-    text = record ? json_dumps(record, JSON_COMPACT) : NULL;
+    if (json_object_set_new(record, "boot_id", json_string(facts ? facts->boot_id : "")) < 0 ||
+        json_object_set_new(record, "expected_gpus", json_integer(member->gpus)) < 0) {
+        json_decref(record);
+        return gpuc__error_nomem(err);
+    }
+    text = json_dumps(record, JSON_COMPACT);
     json_decref(record);
     rc = text ? gpuc__store_set(member->cluster->store, member->name, "proof", text, err)
               : gpuc__error_nomem(err);
@@ -37,26 +40,73 @@ int gpuc__proof_record_save(gpuc__member *member, const gpuc__machine_proof *pro
     return rc;
 }
 
-bool gpuc__proof_record_holds(gpuc__member *member, char *why, size_t why_size)
+/* Why the record is of no use for this boot; NULL: it is of use. */
+static const char *outdated(const gpuc__member *member, const json_t *record)
 {
     const gpuc__facts *facts = gpuc__remote_last_facts(member->remote);
-    json_t *record = gpuc__proof_record_load(member);
-    const char *verdict = json_string_value(json_object_get(record, "verdict"));
     const char *boot = json_string_value(json_object_get(record, "boot_id"));
-    bool holds = false;
 
-    if (!verdict)
-        snprintf(why, why_size, "not proven yet");
-    else if (strcmp(verdict, "fail") == 0)
-        snprintf(why, why_size, "the last proof failed");
-    else if (!facts || !boot || strcmp(boot, facts->boot_id) != 0)
-        snprintf(why, why_size, "the machine has been restarted since the proof");
-    else if (json_integer_value(json_object_get(record, "expected_gpus")) != member->gpus)
-        snprintf(why, why_size, "the spec declares another number of GPUs than was proven");
-    else
-        holds = true;
+    if (!record)
+        return "not proven yet";
+    if (!facts || !boot || strcmp(boot, facts->boot_id) != 0)
+        return "the machine has been restarted since the proof";
+    if (json_integer_value(json_object_get(record, "expected_gpus")) != member->gpus)
+        return "the spec declares another number of GPUs than was proven";
+    return NULL;
+}
+
+/* The first check that could not be tried. */
+static const gpuc__check *first_skipped(const gpuc__machine_proof *proof)
+{
+    for (size_t i = 0; i < proof->check_count; i++) {
+        if (proof->checks[i].status == GPUC_CHECK_SKIP && !proof->checks[i].idle)
+            return &proof->checks[i];
+    }
+    return NULL;
+}
+
+gpuc__proof_record_state gpuc__proof_record_read(gpuc__member *member, char *why, size_t why_size)
+{
+    gpuc__proof_record_state state = GPUC__PROOF_RECORD_NONE;
+    json_t *record = gpuc__proof_record_load(member);
+    const char *reason = outdated(member, record);
+    gpuc__label_wish gpu, cuda = GPUC__LABEL_REMOVE;
+    gpuc__machine_proof *proof = NULL;
+
+    if (!reason && gpuc__proof_from_json(&proof, record, NULL) < 0)
+        reason = "the record of the proof cannot be read";
+    if (proof)
+        gpuc__proof_labels(proof, true, &gpu, &cuda);
+    if (!reason && (cuda == GPUC__LABEL_REMOVE || gpuc__proof_verdict(proof) == GPUC_CHECK_FAIL))
+        reason = "the last proof failed";
+    if (reason) {
+        snprintf(why, why_size, "%s", reason);
+    } else if (cuda == GPUC__LABEL_SET) {
+        state = GPUC__PROOF_RECORD_HOLDS;
+    } else {
+        const gpuc__check *check = first_skipped(proof);
+
+        snprintf(why, why_size, "not all could be tried: %s%s%.120s", check ? check->id : "",
+                 check && check->observed ? ": " : "",
+                 check && check->observed ? check->observed : "");
+        state = GPUC__PROOF_RECORD_PARTLY;
+    }
+    gpuc__proof_free(proof);
     json_decref(record);
-    return holds;
+    return state;
+}
+
+/* What is known of one machine's proof; a record that cannot be read is none. */
+static int read_proof(gpuc__machine_proof **out, gpuc__member *member, gpuc_error **err)
+{
+    json_t *record = gpuc__proof_record_load(member);
+    int rc = record ? gpuc__proof_from_json(out, record, NULL) : GPUC_ENOTFOUND;
+
+    json_decref(record);
+    if (rc < 0)
+        rc = gpuc__proof_evaluate(out, member->name, member->gpus, NULL, NULL,
+                                  "the machine has not been proven yet", err);
+    return rc;
 }
 
 int gpuc__cluster_report(gpuc_report **out, gpuc_cluster *cluster, gpuc_error **err)
@@ -66,17 +116,10 @@ int gpuc__cluster_report(gpuc_report **out, gpuc_cluster *cluster, gpuc_error **
 
     for (size_t i = 0; rc == GPUC_OK && i < cluster->member_count; i++) {
         gpuc__machine_proof *proof = NULL;
-        json_t *record;
 
         if (!cluster->members[i]->gpus || !cluster->members[i]->model)
             continue;
-        record = gpuc__proof_record_load(cluster->members[i]);
-        if (record)
-            rc = gpuc__proof_from_json(&proof, record, err);
-        else
-            rc = gpuc__proof_evaluate(&proof, cluster->members[i]->name, cluster->members[i]->gpus,
-                                      NULL, NULL, "the machine has not been proven yet", err);
-        json_decref(record);
+        rc = read_proof(&proof, cluster->members[i], err);
         if (rc == GPUC_OK)
             rc = gpuc__report_add_machine(report, proof, err);
     }

@@ -10,6 +10,12 @@
 json_t *gpuc__proof_record_load(gpuc__member *member);
 int gpuc__proof_record_save(gpuc__member *member, const gpuc__machine_proof *proof,
                             gpuc_error **err);
-/* Whether the record says that all passed, on this boot, with as many GPUs as the spec declares. */
-bool gpuc__proof_record_holds(gpuc__member *member, char *why, size_t why_size);
+/* What the record says of this boot and of as many GPUs as the spec declares. */
+typedef enum gpuc__proof_record_state {
+    GPUC__PROOF_RECORD_NONE,   /* nothing, or that it failed */
+    GPUC__PROOF_RECORD_PARTLY, /* nothing failed, but not all could be tried: a GPU was busy */
+    GPUC__PROOF_RECORD_HOLDS   /* all passed: the labels are due */
+} gpuc__proof_record_state;
+/* why: for a person, unless it holds. */
+gpuc__proof_record_state gpuc__proof_record_read(gpuc__member *member, char *why, size_t why_size);
 #endif
