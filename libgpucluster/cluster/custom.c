@@ -87,9 +87,9 @@ bool gpuc__cluster_skips(const gpuc_cluster *cluster, const char *step, const ch
     size_t i;
 
     json_array_foreach(cluster->skips, i, skip) {
-        const char *only = text_of(skip, "machine");
+        const char *only = text_of(skip, "machine"), *id = text_of(skip, "step");
 
-        if (strcmp(text_of(skip, "step"), step) == 0 &&
+        if (id && strcmp(id, step) == 0 &&
             (!only || (machine && strcmp(only, machine) == 0)))
             return true;
     }
@@ -129,10 +129,9 @@ static int remember(gpuc_cluster *cluster, const gpuc_custom_step *step, gpuc_er
         return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_NONE,
                                "step %s: its texts must be UTF-8", step->id);
     json_array_foreach(cluster->customs, i, old) {
-        if (strcmp(text_of(old, "id"), step->id) == 0) {
-            json_array_set_new(cluster->customs, i, kept);
-            return GPUC_OK;
-        }
+        if (strcmp(text_of(old, "id"), step->id) == 0)
+            return json_array_set_new(cluster->customs, i, kept) < 0 ? gpuc__error_nomem(err)
+                                                                     : GPUC_OK;
     }
     return json_array_append_new(cluster->customs, kept) < 0 ? gpuc__error_nomem(err) : GPUC_OK;
 }

@@ -62,6 +62,8 @@ static int make_pair(char **cert, char **key, gpuc__identity *identity, gpuc_err
                  : gpuc__pki_client_new(&pair, &ca, "gpucluster-admin", groups, err);
 
     if (rc == GPUC_OK) {
+        gpuc__free(*cert);
+        gpuc__free_secret(*key);
         *cert = pair.cert_pem;
         *key = pair.key_pem;
     }
@@ -80,16 +82,21 @@ static int make_missing(gpuc_cluster *cluster, gpuc_error **err)
     gpuc__identity *id = &cluster->identity;
     int rc = GPUC_OK;
 
-    if (!id->ca_key)
+    /* A pair of which only one file was written is made again: nothing has used it yet. */
+    if (!id->ca_key || !id->ca_cert)
         rc = make_pair(&id->ca_cert, &id->ca_key, id, err);
     if (rc == GPUC_OK && !id->token)
         rc = gpuc__pki_token_new(&id->token, err);
     if (rc == GPUC_OK && !id->certificate_key)
         rc = gpuc__pki_certificate_key_new(&id->certificate_key, err);
-    if (rc == GPUC_OK && !id->admin_key)
+    if (rc == GPUC_OK && (!id->admin_key || !id->admin_cert))
         rc = make_pair(&id->admin_cert, &id->admin_key, id, err);
-    if (rc == GPUC_OK && !id->ssh_private && needs_ssh_key(cluster))
+    if (rc == GPUC_OK && (!id->ssh_private || !id->ssh_public) && needs_ssh_key(cluster)) {
+        gpuc__free_secret(id->ssh_private);
+        gpuc__free(id->ssh_public);
+        id->ssh_private = id->ssh_public = NULL;
         rc = gpuc__ssh_key_generate(&id->ssh_private, &id->ssh_public, "gpucluster", err);
+    }
     return rc;
 }
 

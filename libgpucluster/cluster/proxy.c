@@ -126,8 +126,13 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 static void start_pair(pair *k, int fd)
 {
-    if (uv_accept((uv_stream_t *)&k->proxy->listener, (uv_stream_t *)&k->client) < 0 ||
-        uv_pipe_open(&k->tunnel, fd) < 0 ||
+    int rc = uv_accept((uv_stream_t *)&k->proxy->listener, (uv_stream_t *)&k->client);
+
+    if (rc == 0)
+        rc = uv_pipe_open(&k->tunnel, fd);
+    if (rc < 0)
+        close(fd);
+    if (rc < 0 ||
         uv_read_start((uv_stream_t *)&k->client, on_alloc, on_read) < 0 ||
         uv_read_start((uv_stream_t *)&k->tunnel, on_alloc, on_read) < 0)
         close_pair(k);

@@ -22,17 +22,22 @@ static const gpuc__sources *sources(const gpuc__action *action)
     return &action->cluster->sources;
 }
 
+static bool for_here(const gpuc__action *action, const gpuc__bundle_file *file)
+{
+    if (file->control_plane_only && action->member->role != GPUC__ROLE_CONTROL_PLANE)
+        return false;
+    return !file->gpu_only || action->member->gpus;
+}
+
 static bool wanted(const gpuc__action *action, size_t i)
 {
     const gpuc__bundle_file *files = sources(action)->bundle;
 
-    if (files[i].control_plane_only && action->member->role != GPUC__ROLE_CONTROL_PLANE)
-        return false;
     for (size_t j = 0; j < i; j++) {
-        if (strcmp(files[j].sha256, files[i].sha256) == 0)
+        if (for_here(action, &files[j]) && strcmp(files[j].sha256, files[i].sha256) == 0)
             return false; /* the same bytes under another name */
     }
-    return true;
+    return for_here(action, &files[i]);
 }
 
 static void finish(gpuc__action *action, gpuc__verdict verdict, const char *detail,
@@ -47,6 +52,14 @@ static void finish(gpuc__action *action, gpuc__verdict verdict, const char *deta
     action->ssh_op = NULL;
     if (!gpuc__action_was_cancelled(action, error))
         gpuc__action_answer(action, verdict, detail, error);
+}
+
+static void finish_nomem(gpuc__action *action)
+{
+    gpuc_error *error = NULL;
+
+    gpuc__error_nomem(&error);
+    finish(action, GPUC__VERDICT_UNKNOWN, NULL, error);
 }
 
 static void fail_status(gpuc__action *action, int status, const char *text, size_t length)
@@ -114,21 +127,22 @@ static void on_listed(void *data, int status, const char *out, size_t out_length
 
 static void list(gpuc__action *action, const char *before)
 {
-    char script[600];
     upload *u = gpuc__calloc(1, sizeof(*u));
+    char *script;
 
     if (u)
         u->missing = gpuc__calloc(sources(action)->bundle_count + 1, sizeof(*u->missing));
     action->work = u;
     if (!u || !u->missing) {
-        gpuc_error *error = NULL;
-
-        gpuc__error_nomem(&error);
-        finish(action, GPUC__VERDICT_UNKNOWN, NULL, error);
+        finish_nomem(action);
         return;
     }
-    snprintf(script, sizeof(script), "%s\nif [ -d " STORE " ]; then ls -1 " STORE "; fi\n", before);
-    run(action, script, on_listed);
+    script = gpuc__asprintf("%s\nif [ -d " STORE " ]; then ls -1 " STORE "; fi\n", before);
+    if (script)
+        run(action, script, on_listed);
+    else
+        finish_nomem(action);
+    gpuc__free(script);
 }
 
 void gpuc__upload_probe(gpuc__action *action)
@@ -198,19 +212,24 @@ static void upload_next(gpuc__action *action)
     snprintf(remote, sizeof(remote), INCOMING "/%s", s->bundle[u->next].sha256);
     action->ssh_op = gpuc__ssh_upload(action->member->ssh, s->bundle[u->next].path, remote, 0600,
                                       on_uploaded, action);
+    if (!action->ssh_op)
+        finish_nomem(action);
 }
 
 void gpuc__upload_act(gpuc__action *action)
 {
-    char before[500];
-    char *user = gpuc__quote_shell_dup(action->member->info.user);
+    char *user = gpuc__quote_shell_dup(action->member->info.user), *before = NULL;
 
-    snprintf(before, sizeof(before),
-             "set -eu\numask 077\nmkdir -p " STORE "\nrm -rf " INCOMING "\nmkdir " INCOMING "\n"
-             "chown %s " INCOMING,
-             user ? user : "root");
+    if (user)
+        before = gpuc__asprintf("set -eu\numask 077\nmkdir -p " STORE "\nrm -rf " INCOMING
+                                "\nmkdir " INCOMING "\nchown %s " INCOMING,
+                                user);
+    if (before)
+        list(action, before);
+    else
+        finish_nomem(action);
+    gpuc__free(before);
     gpuc__free(user);
-    list(action, before);
 }
 
 char *gpuc__upload_shell(const gpuc__action *action)

@@ -133,7 +133,7 @@ static int tell(gpuc__member *member, gpuc_error **err)
 {
     json_t *variables = gpuc__member_variables(member, err);
     int rc = variables ? gpuc__remote_set_variables(member->remote, variables, err)
-                       : GPUC_EINVAL; /* err says why */
+                       : GPUC_EINVAL; /* *err says why */
 
     json_decref(variables);
     return rc;
@@ -145,8 +145,18 @@ int gpuc__cluster_learned(gpuc_cluster *cluster, gpuc__member *member, gpuc_erro
 
     if (member && member != gpuc__cluster_first_control_plane(cluster))
         return tell(member, err);
-    /* The first control plane's address concerns them all. */
-    for (size_t i = 0; rc == GPUC_OK && i < cluster->member_count; i++)
-        rc = tell(cluster->members[i], err);
+    /* The first control plane's address concerns them all. What another machine cannot be told, such
+     * as the driver of a GPU that has none, is said when that machine is reached. */
+    for (size_t i = 0; rc == GPUC_OK && i < cluster->member_count; i++) {
+        gpuc_error *error = NULL;
+        bool fatal = tell(cluster->members[i], &error) < 0 &&
+                     (cluster->members[i] == member || gpuc_error_code(error) == GPUC_ENOMEM);
+
+        if (fatal)
+            rc = gpuc_error_code(error);
+        if (fatal && err && !*err)
+            *err = gpuc_error_ref(error);
+        gpuc_error_unref(error);
+    }
     return rc;
 }
