@@ -41,30 +41,37 @@ static bool says_it_already(const gpuc_error *e, const gpuc_error *cause)
     return strstr(gpuc_error_message(e), gpuc_error_message(cause)) != NULL;
 }
 
-static void print_chain(const cli *c, const gpuc_error *e, const gpuc_error *top, int depth)
+/* What the outermost error has said already is not said again. */
+static const char *news(const char *text, const char *said)
 {
-    const char *red = c->color ? "\033[31m" : "", *plain = c->color ? "\033[0m" : "";
-    const char *evidence = gpuc_error_evidence(e);
+    return text && text[0] && !(said && strcmp(text, said) == 0) ? text : NULL;
+}
 
-    /* What is not shown of a cause is shown here. */
-    for (const gpuc_error *cause = gpuc_error_cause(e);
-         !evidence && cause && says_it_already(top, cause); cause = gpuc_error_cause(cause))
-        evidence = gpuc_error_evidence(cause);
-    fprintf(stderr, "%s%s%s", depth ? "  because: " : red, depth ? "" : "error: ",
-            depth ? "" : plain);
-    if (gpuc_error_machine(e) && !depth)
+static void print_one(const gpuc_error *e, const gpuc_error *top)
+{
+    bool first = e == top;
+    const char *evidence = news(gpuc_error_evidence(e), first ? NULL : gpuc_error_evidence(top));
+    const char *remedy = news(gpuc_error_remedy(e), first ? NULL : gpuc_error_remedy(top));
+
+    if (first && gpuc_error_machine(e))
         fprintf(stderr, "[%s] ", gpuc_error_machine(e));
     print_clean(stderr, gpuc_error_message(e));
     fputc('\n', stderr);
-    if (evidence && evidence[0])
+    if (evidence)
         print_indented(evidence);
-    if (gpuc_error_remedy(e))
-        fprintf(stderr, "  what to do: %s\n", gpuc_error_remedy(e));
-    /* The error of a run repeats what its first step said: once is enough for a person. */
-    for (e = gpuc_error_cause(e); e; e = gpuc_error_cause(e)) {
+    if (remedy)
+        fprintf(stderr, "  what to do: %s\n", remedy);
+}
+
+/* The error of a run repeats what its first step said: once is enough for a person. */
+static void print_chain(const cli *c, const gpuc_error *top)
+{
+    fputs(c->color ? "\033[31merror: \033[0m" : "error: ", stderr);
+    print_one(top, top);
+    for (const gpuc_error *e = gpuc_error_cause(top); e; e = gpuc_error_cause(e)) {
         if (!says_it_already(top, e)) {
-            print_chain(c, e, top, depth + 1);
-            return;
+            fputs("  because: ", stderr);
+            print_one(e, top);
         }
     }
 }
@@ -78,7 +85,7 @@ int print_error(cli *c, gpuc_error *error)
     } else if (c->json) {
         print_json(json_pack("{s:o}", "error", take_json(gpuc_error_to_json(error))));
     } else {
-        print_chain(c, error, error, 0);
+        print_chain(c, error);
     }
     gpuc_error_unref(error);
     return status;

@@ -229,6 +229,8 @@ int gpuc__error_wrap(gpuc_error **err, int code, int domain, const char *format,
         if (*err) {
             replace(&outer->machine, (*err)->machine);
             replace(&outer->step, (*err)->step);
+            replace(&outer->evidence, (*err)->evidence);
+            replace(&outer->remedy, (*err)->remedy);
             outer->native_code = (*err)->native_code;
             outer->retryable = (*err)->retryable;
         }

@@ -23,7 +23,8 @@ void gpuc__error_retryable(gpuc_error **err, bool retryable); /* default: NETWOR
 /* Replaces every text of an error that is not shared yet, causes included, by what map answers: a new
  * string, or NULL to drop the text. Redaction needs it. */
 void gpuc__error_map_text(gpuc_error *error, char *(*map)(void *data, const char *text), void *data);
-/* Wraps: *err becomes a new error of `code` whose cause is the old one. */
+/* Wraps: *err becomes a new error of `code` whose cause is the old one; it says where, what was seen and
+ * what to do as the old one does, until told otherwise. */
 int gpuc__error_wrap(gpuc_error **err, int code, int domain, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

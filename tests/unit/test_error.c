@@ -84,7 +84,11 @@ static void test_error__wrap_keeps_the_cause(void **state)
 
     gpuc__error_set(&error, GPUC_ENETWORK, GPUC_DOMAIN_SSH, "no route \x80 to it");
     gpuc__error_at(&error, "m", "s");
+    gpuc__error_remedy(&error, "mend it");
+    gpuc__error_evidence(&error, "seen", 4);
     gpuc__error_wrap(&error, GPUC_ESTEP, GPUC_DOMAIN_NONE, "the step failed");
+    assert_string_equal(gpuc_error_remedy(error), "mend it");
+    assert_string_equal(gpuc_error_evidence(error), "seen");
     assert_int_equal(gpuc_error_code(error), GPUC_ESTEP);
     assert_string_equal(gpuc_error_machine(error), "m");
     assert_int_equal(gpuc_error_retryable(error), 1);
