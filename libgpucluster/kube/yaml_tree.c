@@ -8,6 +8,7 @@
 
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/yaml.h"
 
 typedef struct reader {
     yaml_parser_t parser;
@@ -253,6 +254,12 @@ int gpuc__yaml_parse(gpuc__yaml_node **out, const char *text, size_t length, con
                         "%s:1:1: %zu bytes are more than the 4 MiB a kubeconfig may have", filename,
                         length);
         gpuc__error_remedy(err, "check that this is the right file");
+        return GPUC_ELIMIT;
+    }
+    if (gpuc__yaml_too_many_directives(text, length)) {
+        gpuc__error_set(err, GPUC_ELIMIT, GPUC_DOMAIN_KUBERNETES,
+                        "%s:1:1: more than %d YAML directives", filename, GPUC__YAML_MAX_DIRECTIVES);
+        gpuc__error_remedy(err, "remove the lines that begin with %%");
         return GPUC_ELIMIT;
     }
     if (!yaml_parser_initialize(&r.parser))

@@ -123,6 +123,12 @@ static void test_kubeconfig__bounds_depth_and_size(void **state)
     assert_int_equal(gpuc__yaml_parse(&root, large, GPUC__YAML_MAX_BYTES + 1, "f", &err),
                      GPUC_ELIMIT);
     gpuc_error_unref(err);
+    err = NULL;
+    /* libyaml would compare each of these with all before it, for hours */
+    for (size_t i = 0; i + 10 <= GPUC__YAML_MAX_BYTES; i += 10)
+        memcpy(large + i, "%TAG !a b\n", 10);
+    assert_int_equal(gpuc__yaml_parse(&root, large, GPUC__YAML_MAX_BYTES, "f", &err), GPUC_ELIMIT);
+    gpuc_error_unref(err);
     gpuc__free(large);
     assert_null(root);
 }
