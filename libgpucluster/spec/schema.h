@@ -35,6 +35,4 @@ int gpuc__schema_check(gpuc__schema *schema, const json_t *part, const gpuc__spe
 int gpuc__schema_check_provider(const gpuc__schema *schema, const gpuc__spec_node *root,
                                 const char *kind, const char *file, gpuc_error **err);
 
-/* Edits (insert, delete, replace, swap of neighbours) from one to the other, at most limit + 1. */
-size_t gpuc__spec_distance(const char *one, const char *other, size_t limit);
 #endif

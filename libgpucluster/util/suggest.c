@@ -3,37 +3,38 @@
 
 #include <string.h>
 
-#define LONGEST 63 /* longer names are not compared */
+#define WORD_MAX 63 /* longer words are not compared */
 
-static unsigned min3(unsigned a, unsigned b, unsigned c)
+static size_t least(size_t a, size_t b)
 {
-    unsigned m = a < b ? a : b;
-
-    return m < c ? m : c;
+    return a < b ? a : b;
 }
 
-/* Insertions, deletions and substitutions from a to b (Levenshtein). */
-static unsigned edit_distance(const char *a, const char *b)
+size_t gpuc__edit_distance(const char *one, const char *other, size_t limit)
 {
-    size_t n = strlen(a), m = strlen(b);
-    unsigned row[LONGEST + 1];
+    size_t n = strnlen(one, WORD_MAX + 1), m = strnlen(other, WORD_MAX + 1);
+    size_t rows[3][WORD_MAX + 1];
+    size_t *last = rows[0], *row = rows[1], *before = rows[2];
 
-    if (n > LONGEST || m > LONGEST)
-        return LONGEST;
+    if (n > WORD_MAX || m > WORD_MAX || n > m + limit || m > n + limit)
+        return limit + 1;
     for (size_t j = 0; j <= m; j++)
-        row[j] = (unsigned)j;
+        last[j] = before[j] = j;
     for (size_t i = 1; i <= n; i++) {
-        unsigned diagonal = row[0];
+        size_t *spare = before;
 
-        row[0] = (unsigned)i;
+        row[0] = i;
         for (size_t j = 1; j <= m; j++) {
-            unsigned above = row[j];
-
-            row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
+            row[j] = least(last[j - 1] + (one[i - 1] != other[j - 1]),
+                           least(last[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1])
+                row[j] = least(row[j], before[j - 2] + 1);
         }
+        before = last;
+        last = row;
+        row = spare;
     }
-    return row[m];
+    return least(last[m], limit + 1);
 }
 
 gpuc__suggest gpuc__suggest_for(const char *wanted)
@@ -44,7 +45,7 @@ gpuc__suggest gpuc__suggest_for(const char *wanted)
 
 void gpuc__suggest_try(gpuc__suggest *suggest, const char *known)
 {
-    unsigned distance = edit_distance(suggest->wanted, known);
+    size_t distance = gpuc__edit_distance(suggest->wanted, known, 2);
 
     if (distance < suggest->distance) {
         suggest->distance = distance;
