@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a cluster keeps and shows: skips and steps of the caller's, status, what scripts are told. */
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "cluster/cluster.h"
+#include "support/api.h"
+#include "util/alloc.h"
+
+typedef struct world {
+    gpuc_context *context;
+    gpuc_spec *spec;
+    gpuc_cluster *cluster;
+} world;
+
+static void open_world(world *w)
+{
+    memset(w, 0, sizeof(*w));
+    ASSERT_OK(gpuc_context_new(&w->context, NULL));
+    ASSERT_OK(api_open(&w->cluster, w->context, &w->spec, NULL));
+}
+
+static void close_world(world *w)
+{
+    gpuc_cluster_unref(w->cluster);
+    gpuc_spec_unref(w->spec);
+    gpuc_context_unref(w->context);
+}
+
+/* What `up` does first. */
+static void make_state(world *w)
+{
+    ASSERT_OK(gpuc__cluster_open_store(w->cluster, true, NULL));
+    ASSERT_OK(gpuc__store_lock(w->cluster->store, "test", NULL));
+    w->cluster->locked = true;
+    ASSERT_OK(gpuc__identity_load(w->cluster, true, NULL));
+}
+
+static void test_cluster_state__skips_and_steps_are_kept(void **state)
+{
+    const gpuc__recipe_step *step;
+    world w;
+
+    open_world(&w);
+    make_state(&w);
+    ASSERT_OK(gpuc_cluster_skip_step(w.cluster, "os.swap", "m1", NULL));
+    ASSERT_OK(gpuc_cluster_skip_step(w.cluster, "os.kernel", NULL, NULL));
+    ASSERT_OK(api_add_step(w.cluster, NULL));
+    ASSERT_OK(api_add_step(w.cluster, NULL)); /* the same again gives way to itself */
+    assert_int_equal(gpuc_cluster_skip_step(w.cluster, "os.swop", NULL, NULL), GPUC_EINVAL);
+    ASSERT_OK(gpuc__customs_save(w.cluster, NULL));
+    close_world(&w);
+
+    open_world(&w);
+    assert_true(gpuc__cluster_skips(w.cluster, "os.swap", "m1"));
+    assert_false(gpuc__cluster_skips(w.cluster, "os.swap", "m2"));
+    assert_true(gpuc__cluster_skips(w.cluster, "os.kernel", "m2"));
+    assert_false(gpuc__cluster_skips(w.cluster, "os.hosts", "m1"));
+    assert_int_equal(json_array_size(w.cluster->customs), 1);
+    step = gpuc__recipe_find(w.cluster->recipe, "site.motd");
+    assert_non_null(step);
+    assert_string_equal(step->custom[1], "touch /etc/motd.site");
+    close_world(&w);
+}
+
+static void test_cluster_state__damaged_lists_are_an_error(void **state)
+{
+    gpuc_error *error = NULL;
+    world w;
+
+    open_world(&w);
+    make_state(&w);
+    ASSERT_OK(gpuc__store_set(w.cluster->store, NULL, "skips", "[{\"machine\":\"m1\"},7]", NULL));
+    close_world(&w);
+    open_world(&w); /* entries that say nothing skip nothing */
+    assert_false(gpuc__cluster_skips(w.cluster, "os.swap", "m1"));
+    make_state(&w);
+    ASSERT_OK(gpuc__store_set(w.cluster->store, NULL, "skips", "{", NULL));
+    close_world(&w);
+
+    memset(&w, 0, sizeof(w));
+    ASSERT_OK(gpuc_context_new(&w.context, NULL));
+    assert_int_equal(api_open(&w.cluster, w.context, &w.spec, &error), GPUC_EIO);
+    assert_non_null(strstr(gpuc_error_message(error), "damaged"));
+    gpuc_error_unref(error);
+    close_world(&w);
+}
+
+static void test_cluster_state__identity_is_made_once(void **state)
+{
+    char *uuid, *key;
+    world w;
+
+    open_world(&w);
+    make_state(&w);
+    uuid = gpuc__strdup(w.cluster->identity.uuid);
+    key = gpuc__strdup(w.cluster->identity.ca_key);
+    assert_int_equal(strlen(uuid), 36);
+    assert_null(w.cluster->identity.ssh_private); /* adopted hosts have keys of their own */
+    close_world(&w);
+    open_world(&w);
+    make_state(&w);
+    assert_string_equal(w.cluster->identity.uuid, uuid);
+    assert_string_equal(w.cluster->identity.ca_key, key);
+    gpuc__free(uuid);
+    gpuc__free_secret(key);
+    close_world(&w);
+}
+
+static void test_cluster_state__secrets_are_redacted(void **state)
+{
+    json_t *variables;
+    char *clean;
+    world w;
+
+    open_world(&w);
+    make_state(&w);
+    variables = gpuc__member_variables(gpuc__cluster_member(w.cluster, "m1"), NULL);
+    assert_non_null(variables);
+    assert_string_equal(json_string_value(json_object_get(variables, "GPUC_ROLE")), "control-plane");
+    assert_string_equal(json_string_value(json_object_get(variables, "GPUC_TOKEN")),
+                        w.cluster->identity.token);
+    for (const char *const *name = (const char *const[]){"GPUC_TOKEN", "GPUC_CERTIFICATE_KEY",
+                                                         "GPUC_CA_KEY", NULL};
+         *name; name++) {
+        const char *value = json_string_value(json_object_get(variables, *name));
+
+        clean = gpuc__context_redact(w.context, value);
+        assert_string_equal(clean, "[redacted]");
+        gpuc__free(clean);
+    }
+    json_decref(variables);
+    close_world(&w);
+}
+
+static void test_cluster_state__status_says_what_is_known(void **state)
+{
+    gpuc__machine_info info = {.address = (char *)"127.0.0.1", .port = 1, .user = (char *)"root"};
+    const gpuc__member *before;
+    json_t *root, *machine;
+    char *text = NULL;
+    world w;
+
+    open_world(&w);
+    ASSERT_OK(gpuc_cluster_status(&text, w.cluster, NULL)); /* before there is a state */
+    assert_non_null(strstr(text, "\"not made\""));
+    gpuc_free(text);
+    make_state(&w);
+    ASSERT_OK(gpuc__member_set_info(gpuc__cluster_member(w.cluster, "m1"), &info, NULL));
+    gpuc__store_unlock(w.cluster->store);
+    w.cluster->locked = false;
+    ASSERT_OK(gpuc_cluster_status(&text, w.cluster, NULL));
+    root = json_loads(text, 0, NULL);
+    gpuc_free(text);
+    machine = json_array_get(json_object_get(root, "machines"), 0);
+    assert_string_equal(json_string_value(json_object_get(machine, "address")), "127.0.0.1");
+    assert_string_equal(json_string_value(json_object_get(machine, "role")), "control-plane");
+    assert_true(json_is_null(json_object_get(machine, "proof")));
+    json_decref(root);
+
+    /* the steps of an operation hold their machines: asking leaves them where they are */
+    before = gpuc__cluster_member(w.cluster, "m1");
+    w.cluster->busy = (gpuc_op *)&w;
+    ASSERT_OK(gpuc_cluster_status(&text, w.cluster, NULL));
+    assert_ptr_equal(gpuc__cluster_member(w.cluster, "m1"), before);
+    w.cluster->busy = NULL;
+    gpuc_free(text);
+    close_world(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_cluster_state__skips_and_steps_are_kept, api_setup,
+                                        api_teardown),
+        cmocka_unit_test_setup_teardown(test_cluster_state__damaged_lists_are_an_error, api_setup,
+                                        api_teardown),
+        cmocka_unit_test_setup_teardown(test_cluster_state__identity_is_made_once, api_setup,
+                                        api_teardown),
+        cmocka_unit_test_setup_teardown(test_cluster_state__secrets_are_redacted, api_setup,
+                                        api_teardown),
+        cmocka_unit_test_setup_teardown(test_cluster_state__status_says_what_is_known, api_setup,
+                                        api_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
