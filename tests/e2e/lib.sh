@@ -74,5 +74,5 @@ YAML
     echo "$WORK/$name.yaml"
 }
 
-machines_of() { "$ROOT/tests/bed/bed" lxc list -f csv -c n "^$1-(master|cpu|gpu)" | sort; }
+machines_of() { "$ROOT/tests/bed/bed" lxc list -f csv -c n "^$1-" | sort; }
 finish() { exit $((failures > 0)); }
