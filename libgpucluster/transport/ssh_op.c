@@ -68,6 +68,8 @@ bool gpuc__ssh_channel_clean(gpuc__ssh_op *op)
     return true;
 }
 
+#define REFUSALS_MAX 100
+
 static gpuc__ssh_next op_refused(gpuc__ssh_op *op, gpuc_error **err)
 {
     gpuc__ssh *ssh = op->ssh;
@@ -82,6 +84,13 @@ static gpuc__ssh_next op_refused(gpuc__ssh_op *op, gpuc_error **err)
         ssh->sessions_max = ssh->sessions;
         op->counted = false;
         return GPUC__SSH_WAIT;
+    }
+    /* It still counts a session that has just been closed here: ask again, each time a round trip. */
+    if (native == LIBSSH2_ERROR_CHANNEL_FAILURE && op->class->session_channel &&
+        ++op->refusals < REFUSALS_MAX) {
+        ssh->sessions--;
+        op->counted = false;
+        return GPUC__SSH_ON;
     }
     doing = gpuc__ssh_op_doing(op);
     if (native == LIBSSH2_ERROR_CHANNEL_FAILURE) {

@@ -30,6 +30,7 @@ struct gpuc__ssh_op {
     uint64_t deadline; /* 0: none */
     unsigned epoch;
     bool cancelled, opened, finished, counted;
+    unsigned refusals; /* opens of its channel that the server refused */
     LIBSSH2_CHANNEL *channel;
 };
 
