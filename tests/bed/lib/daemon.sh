@@ -26,10 +26,12 @@ bed_daemon_start() {
 }
 
 # lxcfs shows each machine its own memory and processors; the machines work
-# without it, so a failure is not the bed's.
+# without it, so a failure is not the bed's. A process that was killed leaves
+# its mount behind, which answers nothing and cannot be mounted over.
 bed_lxcfs_start() {
+    stat /var/lib/lxcfs/proc >/dev/null 2>&1 || umount -l /var/lib/lxcfs 2>/dev/null || true
     mountpoint -q /var/lib/lxcfs 2>/dev/null && return 0
-    mkdir -p /var/lib/lxcfs
+    mkdir -p /var/lib/lxcfs || return 0
     setsid nohup lxcfs /var/lib/lxcfs >"$BED_DIR/lxcfs.out" 2>&1 </dev/null 9>&- &
     echo $! >"$BED_DIR/lxcfs.pid"
 }
