@@ -20,6 +20,8 @@ typedef struct gpuc__machine_info {
     char *status;      /* the provider's own word: "Running" */
     bool made_here;    /* the library made it and may delete it */
     char *image;       /* for "changed" detection and the status table; may be NULL */
+    char *zone, *machine_type, *internal_ip, *external_ip; /* status table; NULL: none */
+    bool tunnelled;    /* `address` is reached through ops->tunnel, not directly */
 } gpuc__machine_info;
 
 void gpuc__machine_info_clear(gpuc__machine_info *info);
@@ -27,14 +29,25 @@ void gpuc__machine_info_clear(gpuc__machine_info *info);
 /* info NULL with error NULL: the machine is not there. info is borrowed. */
 typedef void (*gpuc__machine_fn)(void *data, const gpuc__machine_info *info, gpuc_error *error);
 typedef void (*gpuc__provider_fn)(void *data, gpuc_error *error);
+typedef void (*gpuc__there_fn)(void *data, bool there, const char *detail, gpuc_error *error);
 /* names: NULL-terminated, borrowed. */
 typedef void (*gpuc__names_fn)(void *data, const char *const *names, gpuc_error *error);
+
+/* What a provider must not forget: text by machine (NULL: of the cluster) and key, in the cluster's
+ * state and committed when set returns. While a plan is made nothing may be set: GPUC_ESTATE. */
+typedef struct gpuc__journal {
+    int (*set)(void *data, const char *machine, const char *key, const char *value,
+               gpuc_error **err); /* value NULL: deletes */
+    int (*get)(void *data, const char *machine, const char *key, char **out, gpuc_error **err);
+    void *data;
+} gpuc__journal;
 
 typedef struct gpuc__provider_config {
     gpuc_context *context;
     const gpuc__spec_model *spec;
     const char *cluster_uuid;  /* machines carry it as label, so a lost state file loses none */
     const char *ssh_public_key; /* line to authorize on machines that are made; NULL: none */
+    gpuc__journal journal;      /* a struct of NULLs: nothing is kept */
 } gpuc__provider_config;
 
 struct gpuc__provider_ops {
@@ -52,6 +65,16 @@ struct gpuc__provider_ops {
                    gpuc__machine_fn done, void *data);
     /* Deletes it, if made here; not there is fine. */
     void (*destroy)(gpuc__provider *provider, const char *machine, gpuc__provider_fn done, void *data);
+    /* What the cluster's machines share (firewall rules, keys of the project), before the first
+     * machine is made and after the last one has gone. NULL: there is nothing of the kind.
+     * look_shared answers error NULL and `there` true or false. */
+    void (*look_shared)(gpuc__provider *provider, gpuc__there_fn done, void *data);
+    void (*make_shared)(gpuc__provider *provider, gpuc__provider_fn done, void *data);
+    void (*drop_shared)(gpuc__provider *provider, gpuc__provider_fn done, void *data);
+    /* Opens a stream to a port of a tunnelled machine: *fd is one end of a socketpair, the caller's;
+     * bytes wait until the tunnel is open; it ends when the tunnel does, and why is logged. NULL: machines are reached directly. */
+    int (*tunnel)(gpuc__provider *provider, const char *machine, int port, int *fd,
+                  gpuc_error **err);
     /* Names of all machines that carry this cluster's label. */
     void (*list)(gpuc__provider *provider, gpuc__names_fn done, void *data);
     /* What --shell prints for create and destroy: new string. */

@@ -31,7 +31,21 @@ typedef struct gpuc__machine_model {
     char *memory;          /* "4GiB"; NULL: no limit */
     char *image;           /* alias in the daemon; NULL: provider's default image */
     char **gpu_devices;    /* PCI addresses passed through; empty unless `gpus` is a list */
+    /* gce */
+    char *machine_type;    /* NULL: not given */
+    char *image_project, *image_family; /* NULL: the catalogue's default for the machine */
+    int disk_gb;           /* boot disk; 0: the catalogue's default */
+    char *disk_type;       /* "pd-balanced"; NULL: the catalogue's default */
+    bool spot;             /* machine's, else provider's */
+    char *reservation;     /* name of a specific reservation; NULL: any */
+    bool secure_boot;
 } gpuc__machine_model;
+
+/* A TCP port of the control plane, opened in the cloud's firewall. */
+typedef struct gpuc__expose_model {
+    int port;
+    char **from;           /* CIDRs; never empty */
+} gpuc__expose_model;
 
 typedef struct gpuc__spec_model {
     char *name;
@@ -39,6 +53,18 @@ typedef struct gpuc__spec_model {
     char *provider_socket;   /* local: unix socket of the daemon; NULL: search the usual places */
     char *provider_project;  /* local: project of the daemon, "default" */
     char *provider_image;    /* local: default image alias; NULL: none */
+    /* gce; provider_project is the cloud project, NULL: from the environment or the credentials */
+    char **zones;             /* in order of preference; may be empty: region's then */
+    char *region;             /* NULL: that of the first zone */
+    char **labels;            /* "key=value" */
+    int64_t ttl_s;            /* 0: none */
+    double max_price;         /* US dollars an hour; negative: no limit */
+    char *network, *subnetwork; /* "default"; NULL */
+    bool external_ip;         /* false: SSH goes through IAP */
+    bool project_ssh_key;     /* the key goes into project metadata, not on the instances */
+    char *service_account;    /* e-mail; "default"; "none" */
+    gpuc__expose_model *exposes;
+    size_t expose_count;
     char *kubernetes_version; /* "1.36" or "1.36.4" */
     char *pod_subnet;         /* "10.244.0.0/16" */
     char *service_subnet;     /* "10.96.0.0/12" */

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls of the Compute Engine API: a token, a request, its retries, the operation it starts. What
+ * is repeated, and how an error is classed, is data (errors.json). */
+#ifndef GPUC__GCE_CLIENT_H
+#define GPUC__GCE_CLIENT_H
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "provider/gce/auth.h"
+
+typedef struct gpuc__gce_client gpuc__gce_client;
+typedef struct gpuc__gce_call gpuc__gce_call; /* valid until its done has returned */
+
+/* How far a failure reaches: where to go on. */
+typedef enum gpuc__gce_scope {
+    GPUC__GCE_SCOPE_NONE = 0,     /* no failure */
+    GPUC__GCE_SCOPE_RETRY = 1,    /* transient; the client's own tries are used up */
+    GPUC__GCE_SCOPE_CONFLICT = 2, /* 412: read again, apply again */
+    GPUC__GCE_SCOPE_EXISTS = 3,   /* the name is taken: look whose it is */
+    GPUC__GCE_SCOPE_ZONE = 4,     /* the zone cannot: the next zone may */
+    GPUC__GCE_SCOPE_REGION = 5,   /* the region's quota: the next region may */
+    GPUC__GCE_SCOPE_FINAL = 6     /* stop and say so */
+} gpuc__gce_scope;
+
+/* endpoint NULL: CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE, else Google's. */
+int gpuc__gce_client_new(gpuc__gce_client **out, gpuc_context *context, gpuc__gce_auth *auth,
+                         const char *endpoint, gpuc_error **err);
+gpuc__gce_client *gpuc__gce_client_ref(gpuc__gce_client *client);
+void gpuc__gce_client_unref(gpuc__gce_client *client);
+const char *gpuc__gce_client_endpoint(const gpuc__gce_client *client); /* ".../compute/v1/" */
+/* API requests sent so far, retries included: what tests and benchmarks count. */
+uint64_t gpuc__gce_client_requests(const gpuc__gce_client *client);
+
+/* answer is borrowed, NULL when there is none; error (consumed) set for every status of 400 and
+ * above, a bad body and a lost connection. */
+typedef void (*gpuc__gce_done_fn)(void *data, json_t *answer, gpuc__gce_scope scope,
+                                  gpuc_error *error);
+
+typedef struct gpuc__gce_args {
+    const char *method;
+    const char *path;       /* below the endpoint: "projects/P/zones/Z/instances", segments escaped
+                             * by the caller (gpuc__http_escape) */
+    const char *query;      /* "a=b&c=d", escaped; may be NULL */
+    const json_t *body;     /* referenced; NULL: none */
+    const char *request_id; /* UUID: makes a mutation safe to repeat; NULL: not repeated unless GET */
+    const char *doing;      /* "making kubernetes-worker-gpu-1", for errors */
+    const char *machine;    /* named in errors; may be NULL */
+    int limit_ms;           /* with all its repetitions; 0: 300000 */
+    size_t answer_max;      /* 0: 8 MiB */
+    gpuc__gce_done_fn done;
+    void *data;
+} gpuc__gce_args;
+
+/* NULL only without memory; done does not come then. Strings are copied. */
+gpuc__gce_call *gpuc__gce_send(gpuc__gce_client *client, const gpuc__gce_args *args);
+/* As send, for a request that answers with an operation: waits until that is DONE and gives it. A
+ * failed operation is an error, classed by what it says. limit_ms covers the wait. */
+gpuc__gce_call *gpuc__gce_mutate(gpuc__gce_client *client, const gpuc__gce_args *args);
+/* Waits for an operation (its name and scope read from `operation`). */
+gpuc__gce_call *gpuc__gce_wait(gpuc__gce_client *client, const json_t *operation,
+                               const gpuc__gce_args *args);
+/* All pages: answer is an array of all items; of an aggregated list with `kind` ("instances") the
+ * items of every zone. A zone that could not be asked is an error, classed retry. */
+gpuc__gce_call *gpuc__gce_list(gpuc__gce_client *client, const gpuc__gce_args *args,
+                               const char *kind);
+void gpuc__gce_call_cancel(gpuc__gce_call *call); /* done comes with GPUC_ECANCELLED, later */
+
+/* errors.c: pure. Sets the error for an answer of that status, or for a failed operation (status
+ * 200), and tells its scope; retry_after in seconds, 0: none given. */
+gpuc__gce_scope gpuc__gce_classify(int status, const json_t *answer, const char *doing,
+                                   gpuc_error **err);
+/* True when it clears at the next full minute (rate quota). */
+bool gpuc__gce_is_rate_limit(int status, const json_t *answer);
+
+/* A random UUID (version 4) into 37 bytes. */
+int gpuc__gce_uuid(char out[37], gpuc_error **err);
+#endif
