@@ -4,6 +4,7 @@
 #ifndef GPUC__PROVIDER_H
 #define GPUC__PROVIDER_H
 #include <gpucluster.h>
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "spec/model.h"
@@ -53,10 +54,20 @@ typedef struct gpuc__provider_config {
 struct gpuc__provider_ops {
     const char *kind;
     bool makes_machines; /* false: adopts what is there; create and destroy do nothing */
+    /* Machines asked for within one turn share requests: any number of creates and destroys may be
+     * under way at once, beyond the operation's `parallel`. */
+    bool bulk;
+    /* Fills in what the provider knows of the spec's machines: `gpus` that a machine type carries.
+     * Pure. What cannot be is left as it is, for check to refuse. NULL: there is nothing. */
+    int (*settle)(gpuc__spec_model *model, gpuc_error **err);
     int (*new_)(gpuc__provider **out, const gpuc__provider_config *config, gpuc_error **err);
     void (*free)(gpuc__provider *provider);
-    /* Side-effect-free pre-flight for plan: daemon reachable, image there, names free … */
+    /* Side-effect-free pre-flight, before a plan and before an `up` that has machines to make: daemon
+     * reachable, image there, quotas, price … Some of the machines may be there already. */
     void (*check)(gpuc__provider *provider, gpuc__provider_fn done, void *data);
+    /* After check: what a plan says of the whole, as a new JSON object; "text" is shown to people,
+     * the others (price_per_hour, currency, source …) are for programs. NULL: nothing to say. */
+    json_t *(*describe)(gpuc__provider *provider);
     /* Looks the machine up by its name. */
     void (*look)(gpuc__provider *provider, const char *machine, gpuc__machine_fn done, void *data);
     /* Makes it (idempotent by name: a machine of ours of that name is taken over, a foreign one is
@@ -67,12 +78,14 @@ struct gpuc__provider_ops {
     void (*destroy)(gpuc__provider *provider, const char *machine, gpuc__provider_fn done, void *data);
     /* What the cluster's machines share (firewall rules, keys of the project), before the first
      * machine is made and after the last one has gone. NULL: there is nothing of the kind.
-     * look_shared answers error NULL and `there` true or false. */
+     * look_shared: `there` when all of it is there and as the spec has it. drop_shared is called
+     * without a look before it, and takes away what it finds. */
     void (*look_shared)(gpuc__provider *provider, gpuc__there_fn done, void *data);
     void (*make_shared)(gpuc__provider *provider, gpuc__provider_fn done, void *data);
     void (*drop_shared)(gpuc__provider *provider, gpuc__provider_fn done, void *data);
     /* Opens a stream to a port of a tunnelled machine: *fd is one end of a socketpair, the caller's;
-     * bytes wait until the tunnel is open; it ends when the tunnel does, and why is logged. NULL: machines are reached directly. */
+     * bytes wait until the tunnel is open; it ends when the tunnel does, and why is logged. It
+     * outlives the provider's free. NULL: machines are reached directly. */
     int (*tunnel)(gpuc__provider *provider, const char *machine, int port, int *fd,
                   gpuc_error **err);
     /* Names of all machines that carry this cluster's label. */
@@ -86,5 +99,5 @@ typedef struct gpuc__provider_ops gpuc__provider_ops;
 
 /* NULL: not in this build. */
 const gpuc__provider_ops *gpuc__provider_get(gpuc__provider_kind kind);
-extern const gpuc__provider_ops gpuc__provider_ssh, gpuc__provider_local;
+extern const gpuc__provider_ops gpuc__provider_ssh, gpuc__provider_local, gpuc__provider_gce;
 #endif
