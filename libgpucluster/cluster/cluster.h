@@ -35,6 +35,7 @@ typedef struct gpuc__member {
     gpuc__role role;
     int gpus;
     bool replace;             /* remove it first, then make it anew */
+    bool doubted;             /* `up` failed on it: its earlier proof does not count */
     bool has_info;
     gpuc__machine_info info;  /* where it is; valid with has_info */
     gpuc__ssh *ssh;           /* NULL before has_info */
@@ -130,6 +131,10 @@ int gpuc__cluster_manifest_values(json_t **out, gpuc_cluster *cluster, gpuc_erro
 int gpuc__cluster_up_graph(gpuc__graph **out, gpuc_cluster *cluster, uint32_t flags,
                            gpuc_error **err);
 int gpuc__cluster_verify_graph(gpuc__graph **out, gpuc_cluster *cluster, gpuc_error **err);
+/* Of machines that are doubted: the proof again. *out NULL when there are none. failed: the graph of
+ * an `up` that failed; proven machines whose proof it held back become doubted. */
+int gpuc__cluster_doubt_graph(gpuc__graph **out, gpuc_cluster *cluster, gpuc__graph *failed,
+                              gpuc_error **err);
 int gpuc__cluster_down_graph(gpuc__graph **out, gpuc_cluster *cluster, uint32_t flags,
                              gpuc_error **err);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cluster/action.h"
+#include "cluster/proof_record.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
@@ -12,11 +13,13 @@ typedef struct builder {
     gpuc_cluster *cluster;
     gpuc__member *first; /* first control plane */
     bool verify;         /* looks for machines, makes none */
+    bool doubted_only;   /* of machines that are not in doubt there is nothing */
 } builder;
 
 static bool applies(const builder *b, const gpuc__recipe_step *step, const gpuc__member *member)
 {
-    return member->model && gpuc__recipe_applies(step, member->role, member == b->first,
+    return member->model && (member->doubted || !b->doubted_only) &&
+           gpuc__recipe_applies(step, member->role, member == b->first,
                                                  member->gpus, gpuc__cluster_source(b->cluster));
 }
 
@@ -156,17 +159,18 @@ static bool is_of_proof(const gpuc__recipe_step *step)
                              strcmp(step->builtin, "machine.reach") == 0);
 }
 
-static int build(gpuc__graph **out, gpuc_cluster *cluster,
-                 bool (*wanted)(const gpuc__recipe_step *), bool verify, gpuc_error **err)
+static int build(gpuc__graph **out, bool (*wanted)(const gpuc__recipe_step *), builder b,
+                 gpuc_error **err)
 {
-    builder b = {NULL, cluster, gpuc__cluster_first_control_plane(cluster), verify};
+    gpuc_cluster *cluster = b.cluster;
     int rc = gpuc__graph_new(&b.graph, cluster->context, cluster->store, err);
 
+    b.first = gpuc__cluster_first_control_plane(cluster);
     if (rc == GPUC_OK)
         rc = add_steps(&b, wanted, err);
     if (rc == GPUC_OK)
         rc = depend_all(&b, err);
-    if (rc == GPUC_OK && !verify)
+    if (rc == GPUC_OK && !b.verify)
         rc = add_removals(&b, err);
     if (rc == GPUC_OK)
         rc = gpuc__graph_check(b.graph, err);
@@ -180,10 +184,41 @@ static int build(gpuc__graph **out, gpuc_cluster *cluster,
 int gpuc__cluster_up_graph(gpuc__graph **out, gpuc_cluster *cluster, uint32_t flags,
                            gpuc_error **err)
 {
-    return build(out, cluster, flags & GPUC_UP_NO_PROOF ? is_before_proof : is_any, false, err);
+    for (size_t i = 0; i < cluster->member_count; i++)
+        cluster->members[i]->doubted = false;
+    return build(out, flags & GPUC_UP_NO_PROOF ? is_before_proof : is_any,
+                 (builder){.cluster = cluster}, err);
 }
 
 int gpuc__cluster_verify_graph(gpuc__graph **out, gpuc_cluster *cluster, gpuc_error **err)
 {
-    return build(out, cluster, is_of_proof, true, err);
+    return build(out, is_of_proof, (builder){.cluster = cluster, .verify = true}, err);
+}
+
+/* A machine that does not answer is no reason: nothing can be said of its GPUs then. */
+static bool is_doubtful(gpuc__member *member, gpuc__graph *failed)
+{
+    const gpuc__node *proof = gpuc__graph_find(failed, member->name, "proof");
+    const gpuc__node *culprit = proof ? gpuc__node_held_by(proof) : NULL;
+    const char *where = culprit ? gpuc__node_machine(culprit) : NULL;
+    char why[200];
+
+    return where && strcmp(where, member->name) == 0 &&
+           strncmp(gpuc__node_id(culprit), "machine.", 8) != 0 &&
+           gpuc__proof_record_read(member, why, sizeof(why)) == GPUC__PROOF_RECORD_HOLDS;
+}
+
+int gpuc__cluster_doubt_graph(gpuc__graph **out, gpuc_cluster *cluster, gpuc__graph *failed,
+                              gpuc_error **err)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        cluster->members[i]->doubted = is_doubtful(cluster->members[i], failed);
+        any = any || cluster->members[i]->doubted;
+    }
+    *out = NULL;
+    return any ? build(out, is_of_proof,
+                       (builder){.cluster = cluster, .verify = true, .doubted_only = true}, err)
+               : GPUC_OK;
 }

@@ -17,6 +17,7 @@ typedef struct work {
     gpuc__work_kind kind;
     uint32_t flags;
     gpuc_error *error;     /* how it ended, until the loop is out of the graph */
+    bool doubting;         /* its machines that were proven are proven again */
     gpuc_plan *plan;
     bool cancelled;        /* before there was a graph */
     gpuc__task end;
@@ -214,13 +215,49 @@ static gpuc_error *leave_nothing(gpuc_cluster *cluster)
     return error;
 }
 
+static void on_doubted(void *data, gpuc_error *error)
+{
+    work *w = data;
+
+    if (error)
+        gpuc__log(w->cluster->context, GPUC_LOG_WARN, "proof", "%s", gpuc_error_message(error));
+    gpuc_error_unref(error);
+    gpuc__context_post(w->cluster->context, &w->end);
+}
+
+/* An `up` that failed on the way to a proof leaves labels that speak of an earlier one: those
+ * machines are proven again, and lose the labels if they have lost a GPU. True: that is under way. */
+static bool doubt(work *w)
+{
+    gpuc_error *error = NULL;
+    gpuc__graph *graph = NULL;
+
+    if (w->kind != GPUC__WORK_UP || w->doubting || !w->error || !w->graph ||
+        gpuc_error_code(w->error) != GPUC_ESTEP || (w->flags & GPUC_UP_NO_PROOF))
+        return false;
+    w->doubting = true;
+    if (gpuc__cluster_doubt_graph(&graph, w->cluster, w->graph, &error) == GPUC_OK && graph) {
+        gpuc__graph_free(w->graph);
+        w->graph = graph;
+        if (gpuc__graph_run(graph, w->op, w->cluster->parallel, on_doubted, w, &error) == GPUC_OK)
+            return true;
+    }
+    if (error)
+        gpuc__log(w->cluster->context, GPUC_LOG_WARN, "proof", "%s", gpuc_error_message(error));
+    gpuc_error_unref(error);
+    return false;
+}
+
 /* On the loop, outside the graph: it can be let go now. */
 static void finish(void *data)
 {
     work *w = data;
-    gpuc_error *error = w->error;
+    gpuc_error *error;
     gpuc_op *op = w->op;
 
+    if (doubt(w))
+        return;
+    error = w->error;
     w->error = NULL;
     gpuc__graph_free(w->graph);
     w->graph = NULL;

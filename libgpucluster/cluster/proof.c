@@ -101,7 +101,7 @@ void gpuc__proof_probe(gpuc__action *action)
     char why[200] = "";
     gpuc__proof_record_state state = gpuc__proof_record_read(action->member, why, sizeof(why));
 
-    if (action->cluster->prove_again && !action->proved)
+    if ((action->cluster->prove_again || action->member->doubted) && !action->proved)
         gpuc__action_answer(action, GPUC__VERDICT_NEEDED, "to be proven again", NULL);
     else if (state == GPUC__PROOF_RECORD_HOLDS)
         look_at_labels(action);
@@ -195,6 +195,18 @@ static void on_pod_line(void *data, const char *node, const char *text, size_t l
     gpuc__buf_putc(&p->pod_log, '\n');
 }
 
+/* Why it has not begun yet, while there is still time to do something about it. */
+static void on_pod_state(void *data, const gpuc__job_end *now)
+{
+    const gpuc__action *action = data;
+    char line[300];
+
+    if (!now->text)
+        return;
+    snprintf(line, sizeof(line), "the pod is %s: %s", now->phase, now->text);
+    gpuc__node_progress(action->node, line);
+}
+
 static int set_pod_check(proving *p, const gpuc_error *error, gpuc_error **err)
 {
     if (!error)
@@ -242,6 +254,7 @@ static int start_pod(gpuc__action *action, gpuc__kube *kube, gpuc_error **err)
                    .run_id = action->attempt, .gpus = action->member->gpus,
                    .deadline_s = POD_DEADLINE_S},
         .line = on_pod_line,
+        .state = on_pod_state,
         .done = on_pod_done,
         .data = action};
     int rc = gpuc__cluster_manifest_values(&values, action->cluster, err);

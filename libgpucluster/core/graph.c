@@ -315,6 +315,11 @@ const char *gpuc__node_machine(const gpuc__node *node)
     return node->machine;
 }
 
+const gpuc__node *gpuc__node_held_by(const gpuc__node *node)
+{
+    return node->held_by;
+}
+
 gpuc__graph *gpuc__node_graph(const gpuc__node *node)
 {
     return node->graph;

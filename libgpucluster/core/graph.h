@@ -105,5 +105,7 @@ void gpuc__node_progress(gpuc__node *node, const char *line);
 const char *gpuc__node_id(const gpuc__node *node);
 const char *gpuc__node_machine(const gpuc__node *node); /* NULL: cluster */
 gpuc__graph *gpuc__node_graph(const gpuc__node *node);
+/* After a run: the step that failed and so kept this one from running; NULL: it ran. */
+const gpuc__node *gpuc__node_held_by(const gpuc__node *node);
 void *gpuc__node_data(const gpuc__node *node);
 #endif

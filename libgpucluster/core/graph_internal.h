@@ -62,6 +62,7 @@ struct gpuc__node {
     gpuc__outcome outcome;
     size_t waiting;            /* of `before`, not ended yet */
     const gpuc__node *culprit; /* a failure that it depends on */
+    const gpuc__node *held_by; /* the same when it was not run for it; stands after the run */
     gpuc__node *next, *next_ended;
     bool answered, cancel_called, timed_out;
     gpuc__verdict verdict; /* the answer */

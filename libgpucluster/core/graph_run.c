@@ -245,6 +245,7 @@ static void release(gpuc__node *node)
         end_node(node, GPUC__OUTCOME_WISHED);
     } else if (node->culprit && !node->always) {
         gpuc__record_skipped(node);
+        node->held_by = node->culprit;
         end_node(node, GPUC__OUTCOME_SKIPPED);
     } else if (!graph->cancelled) {
         gpuc__graph_ready(node);

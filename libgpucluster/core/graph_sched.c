@@ -337,6 +337,8 @@ int gpuc__graph_begin(gpuc__graph *graph, gpuc__graph_mode mode, uint32_t parall
     if (!heap)
         return gpuc__error_nomem(err);
     gpuc__graph_reset(graph);
+    for (size_t i = 0; i < graph->count; i++)
+        graph->nodes[i]->held_by = NULL;
     gpuc__free(graph->heap);
     graph->heap = heap;
     graph->mode = mode;

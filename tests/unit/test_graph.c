@@ -132,7 +132,7 @@ static void test_graph__gives_up_after_its_retries(void **state)
 {
     fake_world w;
     fake_step a = {.fail_times = 9, .fail_code = GPUC_ENETWORK}, b = {0}, c = {0}, d = {0};
-    gpuc__node *bad;
+    gpuc__node *bad, *held;
     gpuc_event *event;
     bool said = false;
 
@@ -140,7 +140,7 @@ static void test_graph__gives_up_after_its_retries(void **state)
     bad = fake_add_desc(
         &w, &a,
         (gpuc__step_desc){.id = "a", .machine = "m1", .retries = 2, .remedy = "plug the cable in"});
-    fake_add(&w, &c, "m1", "c", fake_add(&w, &b, "m1", "b", bad));
+    held = fake_add(&w, &c, "m1", "c", fake_add(&w, &b, "m1", "b", bad));
     fake_add(&w, &d, "m2", "d", NULL);
     fake_run(&w, 4);
     assert_int_equal(gpuc_error_code(w.error), GPUC_ESTEP);
@@ -152,6 +152,7 @@ static void test_graph__gives_up_after_its_retries(void **state)
     assert_int_equal(a.acts, 3);
     assert_int_equal(b.probes + c.probes, 0);
     assert_int_equal(d.acts, 1); /* independent steps go on */
+    assert_ptr_equal(gpuc__node_held_by(held), bad);
     while (gpuc_context_next_event(w.context, &event)) {
         if (gpuc_event_kind(event) == GPUC_EVENT_STEP_SKIPPED)
             said = strstr(gpuc_event_message(event), "because m1/a failed") != NULL;
