@@ -9,6 +9,8 @@
 #include "util/error.h"
 
 static const gpuc__builtin builtins[] = {
+    {"cloud.shared", gpuc__shared_probe, gpuc__shared_make, NULL},
+    {"cloud.clean", NULL, gpuc__shared_drop, NULL},
     {"machine.create", gpuc__machine_probe, gpuc__machine_create, gpuc__machine_shell},
     {"machine.there", gpuc__machine_probe, NULL, NULL},
     {"machine.destroy", gpuc__machine_probe_gone, gpuc__machine_destroy,
@@ -150,6 +152,7 @@ static void free_data(void *data)
 }
 
 static const gpuc__step_ops acting_ops = {probe, act, cancel, shell, free_data};
+static const gpuc__step_ops blind_ops = {NULL, act, cancel, shell, free_data};
 static const gpuc__step_ops looking_ops = {probe, NULL, cancel, shell, free_data};
 
 int gpuc__action_add_desc(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *member,
@@ -173,7 +176,7 @@ int gpuc__action_add_desc(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__membe
     d->action.member = member;
     d->action.timeout_ms = (int)(desc->timeout_s > 10 ? desc->timeout_s - 5 : 5) * 1000;
     desc->machine = member ? member->name : NULL;
-    desc->ops = d->builtin->act ? &acting_ops : &looking_ops;
+    desc->ops = !d->builtin->act ? &looking_ops : d->builtin->probe ? &acting_ops : &blind_ops;
     desc->data = d;
     return gpuc__graph_add(graph, desc, out, err);
 }

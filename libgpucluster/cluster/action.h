@@ -52,11 +52,15 @@ int gpuc__removal_add(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *m
 
 typedef struct gpuc__builtin {
     const char *name;
-    void (*probe)(gpuc__action *action);
+    void (*probe)(gpuc__action *action); /* NULL: acts without a look */
     void (*act)(gpuc__action *action); /* NULL: only looks */
     char *(*shell)(const gpuc__action *action); /* NULL: nothing to show */
 } gpuc__builtin;
 
+/* shared.c */
+void gpuc__shared_probe(gpuc__action *action);
+void gpuc__shared_make(gpuc__action *action);
+void gpuc__shared_drop(gpuc__action *action);
 /* machine.c */
 void gpuc__machine_probe(gpuc__action *action);
 void gpuc__machine_create(gpuc__action *action);

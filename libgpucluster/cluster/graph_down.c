@@ -67,6 +67,23 @@ int gpuc__removal_add(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *m
     return rc;
 }
 
+/* After the last machine: what they shared. Without an identity nothing was ever made. */
+static int add_clean(gpuc__graph *graph, gpuc_cluster *cluster, gpuc_error **err)
+{
+    gpuc__node *clean = NULL;
+    int rc;
+
+    if (!gpuc__cluster_ops(cluster)->drop_shared || !cluster->identity.uuid)
+        return GPUC_OK;
+    rc = add_action(graph, cluster, NULL, "cloud.clean", "what the machines shared is gone", false,
+                    &clean, err);
+    for (size_t i = 0; rc == GPUC_OK && i < cluster->member_count; i++)
+        rc = gpuc__graph_depend(
+            graph, clean,
+            gpuc__graph_find(graph, cluster->members[i]->name, "machine.destroy"), err);
+    return rc;
+}
+
 int gpuc__cluster_down_graph(gpuc__graph **out, gpuc_cluster *cluster, uint32_t flags,
                              gpuc_error **err)
 {
@@ -79,6 +96,8 @@ int gpuc__cluster_down_graph(gpuc__graph **out, gpuc_cluster *cluster, uint32_t 
 
         rc = gpuc__removal_add(graph, cluster, cluster->members[i], false, &last, err);
     }
+    if (rc == GPUC_OK)
+        rc = add_clean(graph, cluster, err);
     if (rc == GPUC_OK)
         rc = gpuc__graph_check(graph, err);
     if (rc < 0)

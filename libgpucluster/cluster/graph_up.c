@@ -41,6 +41,9 @@ static int add_step(builder *b, const gpuc__recipe_step *step, gpuc__member *mem
 {
     const char *name = member ? member->name : NULL;
 
+    if (step->builtin && strcmp(step->builtin, "cloud.shared") == 0 &&
+        !gpuc__cluster_ops(b->cluster)->make_shared)
+        return GPUC_OK;
     if (step->builtin) {
         bool looks = b->verify && strcmp(step->builtin, "machine.create") == 0;
 

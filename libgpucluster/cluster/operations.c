@@ -74,27 +74,6 @@ static int keep_replacements(gpuc_cluster *cluster, gpuc_error **err)
     return rc;
 }
 
-static int open_provider(gpuc_cluster *cluster, gpuc_error **err)
-{
-    gpuc__ssh_key *key = NULL;
-    gpuc__provider_config config = {
-        .context = cluster->context,
-        .spec = cluster->model,
-        .cluster_uuid = cluster->identity.uuid ? cluster->identity.uuid : "",
-    };
-    int rc = GPUC_OK;
-
-    /* Made anew for each operation: a plan before the first `up` had no identity to give. */
-    if (cluster->provider)
-        gpuc__provider_get(cluster->model->provider)->free(cluster->provider);
-    cluster->provider = NULL;
-    if (cluster->model->ssh_identity)
-        rc = gpuc__cluster_key(&key, cluster, cluster->model->ssh_identity, err);
-    config.ssh_public_key = key ? gpuc__ssh_key_public(key) : cluster->identity.ssh_public;
-    return rc < 0 ? rc : gpuc__provider_get(cluster->model->provider)->new_(&cluster->provider,
-                                                                            &config, err);
-}
-
 static int resolve_sources(gpuc_cluster *cluster, gpuc_error **err)
 {
     int rc;
@@ -139,7 +118,7 @@ static int prepare(work *w, gpuc_error **err)
     if (rc == GPUC_OK && w->kind == GPUC__WORK_UP)
         rc = keep_replacements(cluster, err);
     if (rc == GPUC_OK)
-        rc = open_provider(cluster, err);
+        rc = gpuc__cluster_open_provider(cluster, err);
     if (rc == GPUC_OK && w->kind != GPUC__WORK_DOWN)
         rc = resolve_sources(cluster, err);
     cluster->purge_driver = w->kind == GPUC__WORK_DOWN && (w->flags & GPUC_DOWN_PURGE_DRIVER);

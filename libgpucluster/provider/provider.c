@@ -6,6 +6,9 @@
 
 #include "util/alloc.h"
 
+/* Weak: a build may leave the cloud out. */
+extern const gpuc__provider_ops gpuc__provider_gce __attribute__((weak));
+
 const gpuc__provider_ops *gpuc__provider_get(gpuc__provider_kind kind)
 {
     switch (kind) {
@@ -13,6 +16,8 @@ const gpuc__provider_ops *gpuc__provider_get(gpuc__provider_kind kind)
         return &gpuc__provider_ssh;
     case GPUC__PROVIDER_LOCAL:
         return &gpuc__provider_local;
+    case GPUC__PROVIDER_GCE:
+        return &gpuc__provider_gce;
     default:
         return NULL;
     }
@@ -28,5 +33,9 @@ void gpuc__machine_info_clear(gpuc__machine_info *info)
     gpuc__free(info->provider_id);
     gpuc__free(info->status);
     gpuc__free(info->image);
+    gpuc__free(info->zone);
+    gpuc__free(info->machine_type);
+    gpuc__free(info->internal_ip);
+    gpuc__free(info->external_ip);
     memset(info, 0, sizeof(*info));
 }

@@ -173,6 +173,43 @@ static void test_cluster_state__status_says_what_is_known(void **state)
     close_world(&w);
 }
 
+static void test_cluster_state__providers_journal_is_committed(void **state)
+{
+    gpuc_error *error = NULL;
+    gpuc__store *other = NULL;
+    gpuc__journal journal;
+    char *text = (char *)"untouched";
+    world w;
+
+    open_world(&w);
+    journal = gpuc__cluster_journal(w.cluster);
+    ASSERT_OK(journal.get(journal.data, NULL, "insert", &text, NULL)); /* before there is a state */
+    assert_null(text);
+    assert_int_equal(journal.set(journal.data, NULL, "insert", "x", &error), GPUC_ESTATE);
+    assert_non_null(strstr(gpuc_error_message(error), "not held for writing"));
+    gpuc_error_unref(error);
+    error = NULL;
+
+    make_state(&w);
+    ASSERT_OK(journal.set(journal.data, NULL, "insert", "of the cluster", NULL));
+    ASSERT_OK(journal.set(journal.data, "m1", "insert", "of m1", NULL));
+    ASSERT_OK(gpuc__store_open(&other, api_state, "api", false, NULL, NULL));
+    ASSERT_OK(gpuc__store_get(other, "m1", "provider.insert", &text, NULL));
+    assert_string_equal(text, "of m1"); /* another process sees it already */
+    gpuc__free(text);
+    gpuc__store_close(other);
+    ASSERT_OK(journal.set(journal.data, "m1", "insert", NULL, NULL));
+    ASSERT_OK(journal.get(journal.data, "m1", "insert", &text, NULL));
+    assert_null(text);
+    ASSERT_OK(journal.get(journal.data, NULL, "insert", &text, NULL));
+    assert_string_equal(text, "of the cluster");
+    gpuc__free(text);
+    gpuc__store_unlock(w.cluster->store);
+    w.cluster->locked = false;
+    assert_int_equal(journal.set(journal.data, NULL, "insert", NULL, NULL), GPUC_ESTATE);
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +223,8 @@ int main(void)
                                         api_teardown),
         cmocka_unit_test_setup_teardown(test_cluster_state__status_says_what_is_known, api_setup,
                                         api_teardown),
+        cmocka_unit_test_setup_teardown(test_cluster_state__providers_journal_is_committed,
+                                        api_setup, api_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
