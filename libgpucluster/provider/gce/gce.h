@@ -28,6 +28,8 @@ struct gpuc__provider {
     gpuc__gce_client *client;   /* likewise */
     char *project;              /* likewise */
     void *looks, *creates, *work; /* look.c, create.c and the others: what is under way */
+    void *checks;                 /* check.c: likewise */
+    json_t *described;            /* check.c: what describe gives; freed with the provider */
 };
 
 /* gce.c: credentials, project and client, at the first call. */
@@ -62,8 +64,13 @@ void gpuc__gce_destroy(gpuc__provider *provider, const char *machine, gpuc__prov
                        void *data);
 void gpuc__gce_cancel(gpuc__provider *provider, const void *data);
 
-/* check.c: pre-flight; no side effects. */
+/* check.c: pre-flight; no side effects. Keeps what it found for describe. cancel is part of
+ * gpuc__gce_cancel: checks of this data (NULL: all) end with GPUC_ECANCELLED. */
 void gpuc__gce_check(gpuc__provider *provider, gpuc__provider_fn done, void *data);
+void gpuc__gce_check_cancel(gpuc__provider *provider, const void *data);
+/* ops->describe and ops->settle. */
+json_t *gpuc__gce_describe(gpuc__provider *provider);
+int gpuc__gce_settle(gpuc__spec_model *model, gpuc_error **err);
 
 /* shared.c: firewall rules and the key in project metadata. */
 void gpuc__gce_look_shared(gpuc__provider *provider, gpuc__there_fn done, void *data);
