@@ -7,6 +7,7 @@
 #include <gpucluster/version.h>
 #include <gpucluster/error.h>
 #include <gpucluster/context.h>
+#include <gpucluster/google.h>
 #include <gpucluster/event.h>
 #include <gpucluster/op.h>
 #include <gpucluster/spec.h>

@@ -16,6 +16,7 @@
 /* Callbacks are for C; scripts take events and log lines one by one instead. */
 %ignore gpuc_context_set_log;
 %ignore gpuc_context_set_event;
+%ignore gpuc_context_set_google_token_callback;
 %ignore gpuc_op_set_done;
 %ignore gpuc_cluster_exec_start;
 /* The allocator hook and gpuc_free are of no use where the language owns the strings. */
@@ -75,6 +76,7 @@
 %include <gpucluster/version.h>
 %include <gpucluster/error.h>
 %include <gpucluster/context.h>
+%include <gpucluster/google.h>
 %include <gpucluster/event.h>
 %include <gpucluster/op.h>
 %include <gpucluster/spec.h>

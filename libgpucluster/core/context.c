@@ -222,6 +222,7 @@ static void destroy(gpuc_context *context)
     gpuc__context_clear_events(context);
     gpuc__hook_release(&context->event);
     gpuc__hook_release(&context->log);
+    gpuc__context_clear_google(context);
     gpuc__context_clear_secrets(context);
     pthread_mutex_destroy(&context->mutex);
     gpuc__free(context);
@@ -340,8 +341,8 @@ void gpuc__hook_release(gpuc__hook *hook)
         old.destroy(old.userdata);
 }
 
-static void replace_hook(gpuc_context *context, gpuc__hook *hook, gpuc__hook *retired,
-                         gpuc__hook with)
+void gpuc__hook_replace(gpuc_context *context, gpuc__hook *hook, gpuc__hook *retired,
+                        gpuc__hook with)
 {
     gpuc__hook old = *hook;
 
@@ -365,14 +366,15 @@ void gpuc__context_callback_end(gpuc_context *context)
         return;
     gpuc__hook_release(&context->retired_event);
     gpuc__hook_release(&context->retired_log);
+    gpuc__hook_release(&context->google.retired);
 }
 
 void gpuc_context_set_event(gpuc_context *context, gpuc_event_fn fn, void *userdata,
                             gpuc_destroy_fn destroy_fn)
 {
     if (context)
-        replace_hook(context, &context->event, &context->retired_event,
-                     (gpuc__hook){(void (*)(void))fn, userdata, destroy_fn});
+        gpuc__hook_replace(context, &context->event, &context->retired_event,
+                           (gpuc__hook){(void (*)(void))fn, userdata, destroy_fn});
 }
 
 void gpuc_context_set_log(gpuc_context *context, gpuc_log_fn fn, int level, void *userdata,
@@ -381,8 +383,8 @@ void gpuc_context_set_log(gpuc_context *context, gpuc_log_fn fn, int level, void
     if (!context)
         return;
     context->log_level = level;
-    replace_hook(context, &context->log, &context->retired_log,
-                 (gpuc__hook){(void (*)(void))fn, userdata, destroy_fn});
+    gpuc__hook_replace(context, &context->log, &context->retired_log,
+                       (gpuc__hook){(void (*)(void))fn, userdata, destroy_fn});
 }
 
 void gpuc__log(gpuc_context *context, int level, const char *category, const char *format, ...)

@@ -17,6 +17,9 @@ int gpuc__context_add_secret(gpuc_context *context, const char *secret, gpuc_err
 /* Replaces every registered secret in a new copy of text by "[redacted]"; NULL without memory. */
 char *gpuc__context_redact(gpuc_context *context, const char *text);
 
+/* Takes back a secret of one line, once it is worth nothing any more. */
+void gpuc__context_drop_secret(gpuc_context *context, const char *secret);
+
 /* Delivers an event to the callback or the queue; consumes the reference. NULL is ignored. */
 void gpuc__context_emit(gpuc_context *context, gpuc_event *event);
 
@@ -53,6 +56,26 @@ uint64_t gpuc__context_next_id(gpuc_context *context);
  * uv_close first, then let the context go at once; its end runs the loop until every close callback
  * has been called, and those may only free memory. (A reference dropped in the close callback would
  * keep a context alive whose loop nobody runs any more.) */
+
+/* core/google.c: the access token for Google's APIs that the program gives. */
+typedef struct gpuc__google_token {
+    const char *text; /* borrowed until the program gives another; NULL: none */
+    int64_t left_ms;  /* how long it is good; -1: not known */
+    unsigned serial;  /* another with each token given */
+} gpuc__google_token;
+typedef struct gpuc__google_watch {
+    void (*fn)(void *data); /* called inside gpuc_context_set_google_token */
+    void *data;
+    struct gpuc__google_watch *next, **link; /* link NULL: not watching */
+} gpuc__google_watch;
+gpuc__google_token gpuc__context_google_token(gpuc_context *context);
+/* Whether the program asked for its token or its callback to be used. */
+bool gpuc__context_has_google(gpuc_context *context);
+bool gpuc__context_can_ask_google(gpuc_context *context);
+/* Calls the callback; what that answered. */
+int gpuc__context_ask_google(gpuc_context *context);
+void gpuc__context_watch_google(gpuc_context *context, gpuc__google_watch *watch);
+void gpuc__context_unwatch_google(gpuc__google_watch *watch);
 
 /* core/event.c: makes an event; any string may be NULL. NULL without memory. */
 gpuc_event *gpuc__event_new(int kind, const char *machine, const char *step, const char *format,

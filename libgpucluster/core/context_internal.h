@@ -27,6 +27,15 @@ typedef struct gpuc__event_queue {
     size_t count;
 } gpuc__event_queue;
 
+/* core/google.c: the access token that the program gave, and how to ask it for one. */
+typedef struct gpuc__google {
+    char *token;
+    uint64_t until; /* gpuc__clock_ms; 0: not known */
+    unsigned serial;
+    gpuc__hook ask, retired;
+    gpuc__google_watch *watches;
+} gpuc__google;
+
 struct gpuc_context {
     atomic_int refs;
     atomic_bool running;     /* a thread is inside uv_run */
@@ -48,6 +57,7 @@ struct gpuc_context {
     gpuc__hook retired_log, retired_event; /* replaced while it ran: released when it returns */
     int log_level;
     gpuc__event_queue queue;
+    gpuc__google google;
 
     char **secrets; /* longest first */
     size_t secret_count, secret_capacity;
@@ -55,7 +65,11 @@ struct gpuc_context {
 
 void gpuc__context_clear_secrets(gpuc_context *context);
 void gpuc__context_clear_events(gpuc_context *context);
+void gpuc__context_clear_google(gpuc_context *context);
 void gpuc__hook_release(gpuc__hook *hook);
+/* `retired` keeps what is replaced while it runs. */
+void gpuc__hook_replace(gpuc_context *context, gpuc__hook *hook, gpuc__hook *retired,
+                        gpuc__hook with);
 /* Which of two kinds of event may be dropped when too many wait. */
 bool gpuc__event_is_progress(const gpuc_event *event);
 #endif

@@ -65,6 +65,19 @@ int gpuc__context_add_secret(gpuc_context *context, const char *secret, gpuc_err
     return rc;
 }
 
+void gpuc__context_drop_secret(gpuc_context *context, const char *secret)
+{
+    for (size_t i = 0; secret && i < context->secret_count; i++) {
+        if (strcmp(context->secrets[i], secret) != 0)
+            continue;
+        gpuc__free_secret(context->secrets[i]);
+        context->secret_count--;
+        memmove(context->secrets + i, context->secrets + i + 1,
+                (context->secret_count - i) * sizeof(*context->secrets));
+        return;
+    }
+}
+
 /* The longest secret that starts at text, NULL for none. */
 static const char *secret_at(const gpuc_context *context, const char *text)
 {
