@@ -80,6 +80,28 @@ void gpuc__http_multi_remove(gpuc__http *http, CURL *easy)
     pipe_guard_end(&guard);
 }
 
+CURLcode gpuc__http_easy_send(CURL *easy, const void *bytes, size_t length, size_t *moved)
+{
+    pipe_guard guard;
+    CURLcode result;
+
+    pipe_guard_begin(&guard);
+    result = curl_easy_send(easy, bytes, length, moved);
+    pipe_guard_end(&guard);
+    return result;
+}
+
+CURLcode gpuc__http_easy_recv(CURL *easy, void *bytes, size_t length, size_t *moved)
+{
+    pipe_guard guard;
+    CURLcode result;
+
+    pipe_guard_begin(&guard); /* TLS may answer while it reads */
+    result = curl_easy_recv(easy, bytes, length, moved);
+    pipe_guard_end(&guard);
+    return result;
+}
+
 /* Lets curl work on one socket, or on its timers, and reports what it finished. */
 static void drive(gpuc__http *http, curl_socket_t socket, int events)
 {
@@ -97,7 +119,7 @@ static void drive(gpuc__http *http, curl_socket_t socket, int events)
         if (message->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request);
-        gpuc__http_request_finish(request, message->data.result);
+        gpuc__http_request_done(request, message->data.result);
     }
     gpuc__http_unref(http);
 }
@@ -343,6 +365,7 @@ int gpuc__http_new(gpuc__http **out, gpuc_context *context, const gpuc__http_con
         return gpuc__error_nomem(err);
     http->refs = 1;
     http->context = gpuc_context_ref(context);
+    http->direct = config->direct;
     http->domain = config->domain ? config->domain : GPUC_DOMAIN_HTTP;
     uv_timer_init(gpuc__context_loop(context), &http->timer);
     http->timer.data = http;

@@ -21,6 +21,7 @@ typedef struct gpuc__http_config {
     const char *tls_server_name;             /* name checked in the certificate; NULL: URL's host */
     const char *bearer_token;                /* NULL: none; never logged */
     const char *machine;                     /* named in errors; may be NULL */
+    bool direct;                             /* never through a proxy of the environment */
     int domain;                              /* GPUC_DOMAIN of errors; 0: HTTP */
 } gpuc__http_config;
 
@@ -39,12 +40,17 @@ typedef struct gpuc__http_args {
     size_t response_max;       /* 0: 8 MiB; more is GPUC_ELIMIT */
     int timeout_ms;            /* 0: 60000; -1: none (a stream; then idle_ms rules) */
     int idle_ms;               /* no byte for so long is GPUC_ETIMEDOUT; 0: no rule */
+    bool secret; /* body and answer are overwritten before their memory is freed */
     /* With `chunk` set, a 2xx body is given as it comes and not kept; return false to end the
      * request with GPUC_ECANCELLED. */
     bool (*chunk)(void *data, const char *bytes, size_t length);
     /* status 0 when there was no answer. error (consumed) is set when there was no full answer; a
      * status of 400 and above is not an error here. body is borrowed, NUL-terminated. */
     void (*done)(void *data, int status, const char *body, size_t length, gpuc_error *error);
+    /* With `connected` set nothing is sent: it tells that the connection stands (TLS and proxies
+     * included), whose bytes are then the caller's to move. timeout_ms is for the connecting; done
+     * comes only when that failed, or by cancel. */
+    void (*connected)(void *data, gpuc__http_request *request);
     void *data;
 } gpuc__http_args;
 
@@ -55,6 +61,19 @@ const char *gpuc__http_header(gpuc__http_request *request, const char *name);
 /* The request now being reported by done; for gpuc__http_header there. */
 gpuc__http_request *gpuc__http_current(gpuc__http *http);
 void gpuc__http_cancel(gpuc__http_request *request);
+/* Ends it at once: done does not come. Not inside `chunk`. */
+void gpuc__http_drop(gpuc__http_request *request);
+
+/* The bytes of a connection (args.connected) and its socket, to be watched by the caller. GPUC_OK
+ * with *moved (of read: 0 at the end of the stream), GPUC__HTTP_AGAIN when none can be moved now, or
+ * an error. Read until AGAIN: TLS may hold more than the socket shows. */
+#define GPUC__HTTP_AGAIN 1
+int gpuc__http_socket(gpuc__http_request *request);
+int gpuc__http_read(size_t *moved, gpuc__http_request *request, void *bytes, size_t length,
+                    gpuc_error **err);
+int gpuc__http_write(size_t *moved, gpuc__http_request *request, const void *bytes, size_t length,
+                     gpuc_error **err);
+
 /* Text percent-encoded for a path segment or query value: new string; NULL without memory. */
 char *gpuc__http_escape(const char *text);
 #endif

@@ -168,6 +168,7 @@ static int set_body(gpuc__http_request *r, const gpuc__http_args *args, gpuc_err
         r->send_body = gpuc__malloc(length);
         if (!r->send_body)
             return gpuc__error_nomem(err);
+        r->send_length = length;
         if (length)
             memcpy(r->send_body, args->body, length);
         curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)length);
@@ -197,7 +198,7 @@ static CURLcode set_connection(gpuc__http_request *r)
         result |= curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, http->unix_socket);
     if (http->connect)
         gpuc__http_connection_set(r);
-    if (http->connect || http->unix_socket)
+    if (http->connect || http->unix_socket || http->direct)
         result |= curl_easy_setopt(easy, CURLOPT_PROXY, "");
     if (http->connect_to)
         result |= curl_easy_setopt(easy, CURLOPT_CONNECT_TO, http->connect_to);
@@ -264,6 +265,11 @@ int gpuc__http_easy_new(gpuc__http_request *r, const gpuc__http_args *args, gpuc
     r->easy = curl_easy_init();
     if (!r->easy || set_common(r, args) != CURLE_OK)
         return gpuc__error_nomem(err);
+    if (args->connected) { /* a protocol of the caller's own, which is none of HTTP/2 */
+        curl_easy_setopt(r->easy, CURLOPT_CONNECT_ONLY, 1L);
+        curl_easy_setopt(r->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+        curl_easy_setopt(r->easy, CURLOPT_PIPEWAIT, 0L);
+    }
     code = set_headers(r, args->headers, err);
     return code == GPUC_OK ? set_body(r, args, err) : code;
 }

@@ -26,6 +26,7 @@ struct gpuc__http {
     struct curl_slist *connect_to; /* where the host's name really leads; NULL: to itself */
     int (*connect)(void *data);
     void *connect_data;
+    bool direct;
     int domain;
 };
 
@@ -36,6 +37,8 @@ struct gpuc__http_request {
     bool started, finished;
     char *where;              /* "GET https://host/path", without the query: it may hold secrets */
     char *send_body;
+    size_t send_length;
+    bool secret;
     int file;                 /* -1: none */
     int64_t file_size;
     int connection, stand_in; /* http_connect.c; connection -1: nothing to put in place */
@@ -50,12 +53,15 @@ struct gpuc__http_request {
     char message[CURL_ERROR_SIZE];
     bool (*chunk)(void *data, const char *bytes, size_t length);
     void (*done)(void *data, int status, const char *body, size_t length, gpuc_error *error);
+    void (*connected)(void *data, gpuc__http_request *request); /* NULL once it was called */
     void *data;
 };
 
 /* http.c */
 CURLMcode gpuc__http_multi_add(gpuc__http *http, CURL *easy);
 void gpuc__http_multi_remove(gpuc__http *http, CURL *easy);
+CURLcode gpuc__http_easy_send(CURL *easy, const void *bytes, size_t length, size_t *moved);
+CURLcode gpuc__http_easy_recv(CURL *easy, void *bytes, size_t length, size_t *moved);
 void gpuc__http_handle_closed(gpuc__http *http);
 
 /* http_connect.c: has the request use the caller's connections; puts one in place; closes one that
@@ -64,7 +70,8 @@ void gpuc__http_connection_set(gpuc__http_request *request);
 void gpuc__http_connection_ready(gpuc__http_request *request);
 void gpuc__http_connection_drop(gpuc__http_request *request);
 
-/* http_request.c: reports the end of a transfer that curl has finished. */
+/* http_request.c: curl is through with the transfer; reports the end of one. */
+void gpuc__http_request_done(gpuc__http_request *request, CURLcode result);
 void gpuc__http_request_finish(gpuc__http_request *request, CURLcode result);
 
 /* http_easy.c: makes request->easy and what it points at. */

@@ -3,6 +3,7 @@
  * from any callback; ended once, by curl, by a deadline or by the caller. */
 #include "transport/http_internal.h"
 
+#include <openssl/crypto.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -18,6 +19,10 @@ static void on_closed(uv_handle_t *handle)
     gpuc__http_request *r = handle->data;
     gpuc__http *http = r->http;
 
+    if (r->secret && r->body.data)
+        OPENSSL_cleanse(r->body.data, r->body.capacity);
+    if (r->secret && r->send_body)
+        OPENSSL_cleanse(r->send_body, r->send_length);
     gpuc__buf_clear(&r->body);
     gpuc__buf_clear(&r->head);
     gpuc__free(r->where);
@@ -25,6 +30,22 @@ static void on_closed(uv_handle_t *handle)
     gpuc_error_unref(r->error);
     gpuc__free(r);
     gpuc__http_handle_closed(http);
+}
+
+void gpuc__http_request_done(gpuc__http_request *r, CURLcode result)
+{
+    void (*connected)(void *data, gpuc__http_request *request) = r->connected;
+
+    if (r->finished)
+        return;
+    if (result != CURLE_OK || r->error || !connected) {
+        gpuc__http_request_finish(r, result);
+        return;
+    }
+    /* The handle stays: curl closes such a connection with it. */
+    r->connected = NULL;
+    r->timeout_ms = -1;
+    connected(r->data, r);
 }
 
 void gpuc__http_request_finish(gpuc__http_request *r, CURLcode result)
@@ -57,7 +78,10 @@ void gpuc__http_request_finish(gpuc__http_request *r, CURLcode result)
               (int)(gpuc__clock_ms() - r->begun), error ? ": " : "",
               error ? gpuc_error_message(error) : "");
     http->current = r;
-    r->done(r->data, (int)status, gpuc__buf_text(&r->body), r->body.length, error);
+    if (r->done)
+        r->done(r->data, (int)status, gpuc__buf_text(&r->body), r->body.length, error);
+    else
+        gpuc_error_unref(error);
     http->current = outer;
     uv_close((uv_handle_t *)&r->timer, on_closed);
     gpuc__http_unref(http);
@@ -150,8 +174,10 @@ gpuc__http_request *gpuc__http_send(gpuc__http *http, const gpuc__http_args *arg
     r->file = r->connection = r->stand_in = -1;
     r->timeout_ms = args->timeout_ms ? args->timeout_ms : TIMEOUT_DEFAULT_MS;
     r->idle_ms = args->idle_ms;
+    r->secret = args->secret;
     r->chunk = args->chunk;
     r->done = args->done;
+    r->connected = args->connected;
     r->data = args->data;
     r->begun = r->last_byte = gpuc__clock_ms();
     gpuc__http_easy_new(r, args, &r->error); /* a failure is told by done, like any other */
@@ -167,6 +193,12 @@ void gpuc__http_cancel(gpuc__http_request *r)
         gpuc__error_set(&r->error, GPUC_ECANCELLED, r->http->domain, "%s: cancelled",
                         r->where ? r->where : "request");
     wake_at(r, 0);
+}
+
+void gpuc__http_drop(gpuc__http_request *r)
+{
+    r->done = NULL;
+    gpuc__http_request_finish(r, CURLE_OK);
 }
 
 const char *gpuc__http_header(gpuc__http_request *r, const char *name)
