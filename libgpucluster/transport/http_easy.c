@@ -234,6 +234,8 @@ static CURLcode set_common(gpuc__http_request *r, const gpuc__http_args *args)
     curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
     curl_easy_setopt(r->easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, r);
+    if (args->compressed)
+        result |= curl_easy_setopt(r->easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     return result | set_connection(r);
 }
 
@@ -267,6 +269,7 @@ int gpuc__http_easy_new(gpuc__http_request *r, const gpuc__http_args *args, gpuc
         return gpuc__error_nomem(err);
     if (args->connected) { /* a protocol of the caller's own, which is none of HTTP/2 */
         curl_easy_setopt(r->easy, CURLOPT_CONNECT_ONLY, 1L);
+        curl_easy_setopt(r->easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
         curl_easy_setopt(r->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
         curl_easy_setopt(r->easy, CURLOPT_PIPEWAIT, 0L);
     }
