@@ -76,10 +76,14 @@ int gpuc__gce_settle(gpuc__spec_model *model, gpuc_error **err);
 void gpuc__gce_look_shared(gpuc__provider *provider, gpuc__there_fn done, void *data);
 void gpuc__gce_make_shared(gpuc__provider *provider, gpuc__provider_fn done, void *data);
 void gpuc__gce_drop_shared(gpuc__provider *provider, gpuc__provider_fn done, void *data);
+/* Part of gpuc__gce_cancel and of the provider's end. */
+void gpuc__gce_shared_cancel(gpuc__provider *provider, const void *data);
 
 /* iap.c */
 int gpuc__gce_tunnel(gpuc__provider *provider, const char *machine, int port, int *fd,
                      gpuc_error **err);
+/* Part of the provider's end, at once: each tunnel holds a reference of it. */
+void gpuc__gce_tunnels_close(gpuc__provider *provider);
 
 /* shell.c: the gcloud commands that do the same by hand: new string. */
 char *gpuc__gce_shell(gpuc__provider *provider, const gpuc__machine_model *machine, bool destroy);
