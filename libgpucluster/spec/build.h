@@ -26,7 +26,13 @@ int gpuc__build_path(const gpuc__build *build, char **out, const gpuc__spec_node
 /* A string or a list of strings as a NULL-terminated list; empty when value is NULL. */
 int gpuc__build_list(const gpuc__build *build, char ***out, const gpuc__spec_node *value);
 
+bool gpuc__build_true(const gpuc__spec_node *value); /* NULL: false */
+
 int gpuc__build_networks(const gpuc__build *build);
+/* What belongs to a cloud; for other kinds its defaults, which nobody reads. */
+int gpuc__build_cloud(const gpuc__build *build);
+int gpuc__build_cloud_machine(const gpuc__build *build, const gpuc__spec_node *node,
+                              gpuc__machine_model *machine);
 int gpuc__build_machines(const gpuc__build *build);
 /* What must be different from machine to machine, and what each kind needs. */
 int gpuc__build_check_machines(const gpuc__build *build, const size_t *origins);

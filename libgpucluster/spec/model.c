@@ -40,6 +40,11 @@ int gpuc__build_text(const gpuc__build *build, char **out, const gpuc__spec_node
     return text && !*out ? gpuc__error_nomem(build->err) : GPUC_OK;
 }
 
+bool gpuc__build_true(const gpuc__spec_node *value)
+{
+    return value && value->integer;
+}
+
 int gpuc__build_path(const gpuc__build *build, char **out, const gpuc__spec_node *value,
                      const char *key, const char *otherwise)
 {
@@ -92,7 +97,7 @@ static int build_provider(const gpuc__build *b)
                               "provider.socket", NULL);
     if (!rc)
         rc = gpuc__build_text(b, &m->provider_project, gpuc__spec_node_get(provider, "project"),
-                              "default");
+                              m->provider == GPUC__PROVIDER_GCE ? NULL : "default");
     if (!rc)
         rc = gpuc__build_text(b, &m->provider_image, gpuc__spec_node_get(provider, "image"), NULL);
     return rc;
@@ -116,11 +121,6 @@ static int build_sources(const gpuc__build *b)
     return rc;
 }
 
-static bool is_true(const gpuc__spec_node *node)
-{
-    return node && node->integer;
-}
-
 /* The pattern says what it looks like; the port's range it cannot say. */
 static int check_jump(const gpuc__build *b, const gpuc__spec_node *jump)
 {
@@ -142,10 +142,13 @@ static int build_ssh(const gpuc__build *b)
     const gpuc__spec_node *policy = gpuc__spec_node_get(ssh, "host_key_policy");
     const gpuc__spec_node *jump = gpuc__spec_node_get(ssh, "jump");
     gpuc__spec_model *m = b->model;
-    const char *user = m->provider == GPUC__PROVIDER_LOCAL ? "debian" : "";
+    /* Of a cloud's machine the guest agent makes whatever user has a key; ubuntu is there anyhow. */
+    const char *user = m->provider == GPUC__PROVIDER_LOCAL ? "debian"
+                       : m->provider == GPUC__PROVIDER_GCE ? "ubuntu"
+                                                           : "";
     int rc;
 
-    m->ssh_agent = is_true(gpuc__spec_node_get(ssh, "agent"));
+    m->ssh_agent = gpuc__build_true(gpuc__spec_node_get(ssh, "agent"));
     m->ssh_trust_first_use = policy && strcmp(policy->text, "trust-on-first-use") == 0;
     rc = check_jump(b, jump);
     if (!rc)
@@ -192,20 +195,11 @@ static int build_all(const gpuc__build *b)
     if (!rc)
         rc = gpuc__build_text(b, &m->gpu_driver, gpuc__spec_at(spec, "gpu.driver"), "auto");
     if (!rc)
+        rc = gpuc__build_cloud(b);
+    if (!rc)
         rc = gpuc__build_machines(b);
     if (!rc)
         rc = gpuc__build_networks(b);
-    return rc;
-}
-
-static int not_in_this_version(const gpuc__build *b)
-{
-    const gpuc__spec_node *kind = gpuc__spec_at(b->spec, "provider.kind");
-    gpuc__spec_where where = {b->spec->file, kind->line, kind->column, "provider.kind"};
-    int rc = gpuc__spec_error(b->err, GPUC_EUNSUPPORTED, &where,
-                              "provider gce is not in this version; expected \"ssh\" or \"local\"");
-
-    gpuc__error_remedy(b->err, "Make the machines by hand and give them with kind ssh.");
     return rc;
 }
 
@@ -217,8 +211,6 @@ int gpuc__spec_model_new(gpuc__spec_model **out, const gpuc_spec *spec, gpuc_err
     if (!b.model)
         return gpuc__error_nomem(err);
     rc = build_all(&b);
-    if (!rc && b.model->provider == GPUC__PROVIDER_GCE)
-        rc = not_in_this_version(&b);
     if (rc)
         gpuc__spec_model_free(b.model);
     else
@@ -245,6 +237,24 @@ static void machine_clear(gpuc__machine_model *machine)
     gpuc__free(machine->memory);
     gpuc__free(machine->image);
     free_list(machine->gpu_devices);
+    gpuc__free(machine->machine_type);
+    gpuc__free(machine->image_project);
+    gpuc__free(machine->image_family);
+    gpuc__free(machine->disk_type);
+    gpuc__free(machine->reservation);
+}
+
+static void cloud_clear(gpuc__spec_model *model)
+{
+    free_list(model->zones);
+    gpuc__free(model->region);
+    free_list(model->labels);
+    gpuc__free(model->network);
+    gpuc__free(model->subnetwork);
+    gpuc__free(model->service_account);
+    for (size_t i = 0; i < model->expose_count; i++)
+        free_list(model->exposes[i].from);
+    gpuc__free(model->exposes);
 }
 
 void gpuc__spec_model_free(gpuc__spec_model *model)
@@ -254,6 +264,7 @@ void gpuc__spec_model_free(gpuc__spec_model *model)
     for (size_t i = 0; i < model->machine_count; i++)
         machine_clear(&model->machines[i]);
     gpuc__free(model->machines);
+    cloud_clear(model);
     gpuc__free(model->name);
     gpuc__free(model->provider_socket);
     gpuc__free(model->provider_project);

@@ -9,7 +9,7 @@
 typedef enum gpuc__provider_kind {
     GPUC__PROVIDER_SSH = 1,
     GPUC__PROVIDER_LOCAL = 2,
-    GPUC__PROVIDER_GCE = 3 /* known to the schema; refused as not in this version */
+    GPUC__PROVIDER_GCE = 3
 } gpuc__provider_kind;
 
 typedef enum gpuc__role { GPUC__ROLE_CONTROL_PLANE = 1, GPUC__ROLE_WORKER = 2 } gpuc__role;
@@ -18,7 +18,8 @@ typedef struct gpuc__machine_model {
     char *name;   /* "kubernetes-worker-gpu-1" after expansion of count */
     char *group;  /* the name in the spec */
     gpuc__role role;
-    int gpus;              /* accelerator.count, or gpus; 0: a machine without GPU */
+    int gpus;              /* accelerator.count, or gpus; 0: a machine without GPU. A provider may
+                            * know of more (settle): those that machine_type carries */
     char *accelerator;     /* accelerator.type, NULL when not given */
     /* ssh */
     char *host;            /* NULL but with kind ssh */
@@ -54,8 +55,8 @@ typedef struct gpuc__spec_model {
     char *provider_project;  /* local: project of the daemon, "default" */
     char *provider_image;    /* local: default image alias; NULL: none */
     /* gce; provider_project is the cloud project, NULL: from the environment or the credentials */
-    char **zones;             /* in order of preference; may be empty: region's then */
-    char *region;             /* NULL: that of the first zone */
+    char **zones;             /* in order of preference; empty: any of region's */
+    char *region;             /* NULL: zones are given, which may be of several regions */
     char **labels;            /* "key=value" */
     int64_t ttl_s;            /* 0: none */
     double max_price;         /* US dollars an hour; negative: no limit */

@@ -9,6 +9,7 @@
 #include "util/error.h"
 
 #define INSTANCE_NAME_MAX 63
+#define DISK_GB_MIN 10 /* no smaller disk boots any image */
 
 typedef struct check {
     const gpuc__build *build;
@@ -143,6 +144,24 @@ static int check_ssh(const check *c, size_t i)
     return rc ? rc : check_endpoint(c, i);
 }
 
+static int check_cloud(const check *c, size_t i)
+{
+    const gpuc__machine_model *m = &c->build->model->machines[i];
+
+    if (!m->machine_type)
+        return fail(c, i, "machine_type", "Add machine_type, such as n1-standard-2.",
+                    "missing; expected a machine type (provider gce)");
+    if (m->gpus && !m->accelerator)
+        return fail(c, i, "accelerator",
+                    "Add type, such as nvidia-tesla-t4; or leave accelerator out where the machine "
+                    "type carries its GPUs.",
+                    "its type is missing; expected {type, count} (provider gce)");
+    if (m->disk_gb < 0 || (m->disk_gb && m->disk_gb < DISK_GB_MIN))
+        return fail(c, i, "disk", "Correct the size.",
+                    "its size is none a boot disk can have; expected 10GB to 64TB");
+    return GPUC_OK;
+}
+
 static int check_devices(const check *c, size_t i)
 {
     const gpuc__machine_model *m = &c->build->model->machines[i];
@@ -186,6 +205,8 @@ int gpuc__build_check_machines(const gpuc__build *build, const size_t *origins)
         rc = check_name(&c, i);
         if (!rc && m->provider == GPUC__PROVIDER_SSH)
             rc = check_ssh(&c, i);
+        if (!rc && m->provider == GPUC__PROVIDER_GCE)
+            rc = check_cloud(&c, i);
         if (!rc)
             rc = check_devices(&c, i);
     }

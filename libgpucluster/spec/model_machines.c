@@ -90,6 +90,8 @@ static int build_image(const gpuc__build *b, group *g, gpuc__machine_model *m)
     if (image && image->type == GPUC__SPEC_STRING && b->model->provider == GPUC__PROVIDER_GCE)
         return fail(b, g, "image", "Write {project: …, family: …}.",
                     "an alias belongs to provider local; expected {project, family}");
+    if (image && image->type != GPUC__SPEC_STRING)
+        return GPUC_OK; /* a cloud's: build_cloud_machine reads it */
     return gpuc__build_text(b, &m->image, image, NULL);
 }
 
@@ -130,6 +132,8 @@ static int build_machine(const gpuc__build *b, group *g, gpuc__machine_model *m,
         rc = build_access(b, g, m);
     if (!rc)
         rc = gpuc__build_text(b, &m->memory, get(g, "memory"), NULL);
+    if (!rc)
+        rc = gpuc__build_cloud_machine(b, g->node, m);
     return rc;
 }
 

@@ -4,7 +4,7 @@
 
 #define KEYS_OF_A_MACHINE                                                                          \
     "name, role, count, host, port, user, identity, host_key, cpus, memory, image, gpus, "         \
-    "machine_type, accelerator, spot"
+    "machine_type, accelerator, spot, disk, reservation, secure_boot"
 #define LABEL63 "expected a DNS label of at most 63 characters: lower-case letters, digits and inner '-'"
 #define A63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 

@@ -138,21 +138,6 @@ static void test_spec_model__local_example(void **unused)
     gpuc__spec_model_free(m);
 }
 
-static void test_spec_model__gce_is_read_and_refused(void **unused)
-{
-    gpuc__spec_model *model = NULL;
-    gpuc_spec *spec = NULL;
-    gpuc_error *err = NULL;
-
-    assert_int_equal(gpuc_spec_load(&spec, EXAMPLES "gce.yaml", NULL), GPUC_OK);
-    assert_int_equal(gpuc__spec_model_new(&model, spec, &err), GPUC_EUNSUPPORTED);
-    assert_null(model);
-    assert_non_null(strstr(gpuc_error_message(err),
-                           "gce.yaml:5:9: provider.kind: provider gce is not in this version"));
-    gpuc_error_unref(err);
-    gpuc_spec_unref(spec);
-}
-
 /* A path keeps its meaning when the spec travels as JSON, as it does into the state. */
 static void test_spec_model__paths_survive_json(void **unused)
 {
@@ -182,7 +167,6 @@ int main(void)
         cmocka_unit_test(test_spec_model__ssh_example),
         cmocka_unit_test(test_spec_model__quickstart_example),
         cmocka_unit_test(test_spec_model__local_example),
-        cmocka_unit_test(test_spec_model__gce_is_read_and_refused),
         cmocka_unit_test(test_spec_model__paths_survive_json),
     };
 
