@@ -78,7 +78,8 @@ GPUC_API int gpuc_cluster_copy_start(gpuc_op **out, gpuc_cluster *cluster, const
 
 /**
  * A shell (or one command) with a terminal on a machine; bytes pass between the descriptors and the
- * machine until it ends. The caller sets its own terminal to raw mode.
+ * machine until it ends. The caller sets its own terminal to raw mode. The operation ends with
+ * GPUC_EREMOTE when the shell or command ended with another status than 0: its native code.
  * @param[out] out      the operation, owned by the caller.
  * @param[in]  cluster  not NULL.
  * @param[in]  machine  the machine's name.

@@ -109,21 +109,32 @@ static void on_output(void *data, int stream, const char *bytes, size_t length)
     gpuc__context_callback_end(a->cluster->context);
 }
 
+static gpuc_error *status_error(const session *a, int status)
+{
+    gpuc_error *error = NULL;
+
+    if (!status)
+        return NULL;
+    gpuc__error_set(&error, GPUC_EREMOTE, GPUC_DOMAIN_MACHINE,
+                    "the command on %s ended with status %d", a->machine, status);
+    gpuc__error_native(&error, status);
+    gpuc__error_at(&error, a->machine, NULL);
+    return error;
+}
+
 static void on_exec(void *data, int status, const char *out, size_t out_length, const char *errout,
                     size_t errout_length, gpuc_error *error)
 {
-    session *a = data;
-
     (void)out;
     (void)out_length;
-    if (!error && status) {
-        gpuc__error_set(&error, GPUC_EREMOTE, GPUC_DOMAIN_MACHINE,
-                        "the command on %s ended with status %d", a->machine, status);
-        gpuc__error_native(&error, status);
-        gpuc__error_at(&error, a->machine, NULL);
+    if (!error && (error = status_error(data, status)))
         gpuc__error_evidence(&error, errout, errout_length);
-    }
-    ended(a, error);
+    ended(data, error);
+}
+
+static void on_shell(void *data, int status, gpuc_error *error)
+{
+    ended(data, error ? error : status_error(data, status));
 }
 
 /* Without memory for the SSH operation there is none to wait for. */
@@ -177,6 +188,6 @@ int gpuc__shell_start(gpuc_op **out, gpuc_cluster *cluster, const char *machine,
 
     if (rc < 0)
         return rc;
-    a->ssh_op = gpuc__ssh_interactive(a->ssh, command, fd_in, fd_out, on_done, a);
+    a->ssh_op = gpuc__ssh_interactive(a->ssh, command, fd_in, fd_out, on_shell, a);
     return started(out, a, err);
 }

@@ -136,7 +136,7 @@ void gpuc__op_complete(gpuc_op *op, gpuc_error *error)
         gpuc__context_redact_error(op->context, error);
     op->error = error;
     atomic_store(&op->state, state);
-    gpuc__log(op->context, error ? GPUC_LOG_WARN : GPUC_LOG_DEBUG, "op", "operation %llu (%s) %s%s",
+    gpuc__log(op->context, error ? GPUC_LOG_INFO : GPUC_LOG_DEBUG, "op", "operation %llu (%s) %s%s",
               (unsigned long long)op->id, op->op_class->kind, error ? "ends: " : "is done",
               error ? gpuc_error_message(error) : "");
     gpuc__context_emit(op->context,

@@ -68,9 +68,10 @@ typedef struct gpuc__ssh_exec_args {
 gpuc__ssh_op *gpuc__ssh_exec(gpuc__ssh *ssh, const gpuc__ssh_exec_args *args);
 
 /* A shell or command with a pseudo-terminal, for `gpucluster ssh`: bytes are passed both ways until
- * EOF. fd_in/fd_out are the caller's and stay open. */
+ * EOF. fd_in/fd_out are the caller's and stay open. status as in gpuc__ssh_exec_args. */
+typedef void (*gpuc__ssh_shell_fn)(void *data, int status, gpuc_error *error);
 gpuc__ssh_op *gpuc__ssh_interactive(gpuc__ssh *ssh, const char *command, int fd_in, int fd_out,
-                                    gpuc__ssh_done_fn done, void *data);
+                                    gpuc__ssh_shell_fn done, void *data);
 
 /* SFTP. upload writes to path.part and renames; mode as in chmod. */
 gpuc__ssh_op *gpuc__ssh_upload(gpuc__ssh *ssh, const char *local_path, const char *remote_path,

@@ -21,13 +21,6 @@ struct exec_op {
 };
 
 /* Signal numbers of Linux; SSH has the names. */
-static const struct {
-    const char *name;
-    int number;
-} signals[] = {{"HUP", 1},   {"INT", 2},   {"QUIT", 3},  {"ILL", 4},   {"ABRT", 6}, {"FPE", 8},
-               {"KILL", 9},  {"USR1", 10}, {"SEGV", 11}, {"USR2", 12}, {"PIPE", 13}, {"ALRM", 14},
-               {"TERM", 15}, {"BUS", 7},   {"XCPU", 24}, {"XFSZ", 25}, {"SYS", 31}};
-
 static int exec_open(gpuc__ssh_op *op)
 {
     op->channel = libssh2_channel_open_session(op->ssh->link->session);
@@ -141,29 +134,6 @@ static gpuc__ssh_next exec_read(struct exec_op *self, int stream, gpuc_error **e
     }
 }
 
-static int signal_number(const char *name)
-{
-    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-        if (!strcmp(signals[i].name, name))
-            return signals[i].number;
-    }
-    return 0;
-}
-
-static void exec_status(struct exec_op *self)
-{
-    char *name = NULL;
-
-    libssh2_channel_get_exit_signal(self->op.channel, &name, NULL, NULL, NULL, NULL, NULL);
-    if (name)
-        self->status = 128 + signal_number(name);
-    else
-        self->status = libssh2_channel_get_exit_status(self->op.channel);
-    gpuc__free(name);
-}
-
-/* The exit status comes before the close. (libssh2_channel_close does not wait for that: it returns
- * after any one packet, even another channel's.) */
 static gpuc__ssh_next exec_end(struct exec_op *self, gpuc__ssh_op *op, gpuc_error **err)
 {
     int rc = libssh2_channel_wait_closed(op->channel);
@@ -172,7 +142,7 @@ static gpuc__ssh_next exec_end(struct exec_op *self, gpuc__ssh_op *op, gpuc_erro
         return exec_write(self) > 0 ? GPUC__SSH_ON : GPUC__SSH_WAIT;
     if (rc)
         return exec_fail(self, err);
-    exec_status(self);
+    self->status = gpuc__ssh_channel_status(op->channel);
     return GPUC__SSH_DONE;
 }
 

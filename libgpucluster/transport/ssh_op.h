@@ -44,6 +44,10 @@ bool gpuc__ssh_ops_turn(gpuc__ssh *ssh);    /* one step of each; true when somet
 void gpuc__ssh_ops_expire(gpuc__ssh *ssh);  /* ends the cancelled and the late */
 /* The default clean, for classes with nothing but a channel. */
 bool gpuc__ssh_channel_clean(gpuc__ssh_op *op);
+/* Of a channel that the server has closed: the exit status, 128+n for a signal. (The status comes
+ * before the close; libssh2_channel_close does not wait for that: it returns after any one packet,
+ * even another channel's, so libssh2_channel_wait_closed is what to call before.) */
+int gpuc__ssh_channel_status(LIBSSH2_CHANNEL *channel);
 /* "running: nvidia-smi -q" as a new string, shortened, secrets redacted. */
 char *gpuc__ssh_op_doing(const gpuc__ssh_op *op);
 #endif

@@ -27,7 +27,8 @@ struct pty_op {
     char up[BLOCK], down[BLOCK];
     size_t up_start, up_end, down_start, down_end;
     uv_timer_t *timer;
-    gpuc__ssh_done_fn done;
+    int status;
+    gpuc__ssh_shell_fn done;
     void *data;
 };
 
@@ -188,6 +189,16 @@ static void follow_size(struct pty_op *self)
         self->size = now;
 }
 
+static gpuc__ssh_next pty_end(struct pty_op *self, gpuc_error **err)
+{
+    int rc = libssh2_channel_wait_closed(self->op.channel);
+
+    if (rc)
+        return pty_fail(self, rc, err);
+    self->status = gpuc__ssh_channel_status(self->op.channel);
+    return GPUC__SSH_DONE;
+}
+
 static gpuc__ssh_next pty_step(gpuc__ssh_op *op, gpuc_error **err)
 {
     struct pty_op *self = (struct pty_op *)op;
@@ -204,7 +215,7 @@ static gpuc__ssh_next pty_step(gpuc__ssh_op *op, gpuc_error **err)
     if (up < 0 || down < 0)
         return pty_fail(self, 0, err);
     if (self->down_start == self->down_end && libssh2_channel_eof(op->channel) == 1)
-        return GPUC__SSH_DONE;
+        return pty_end(self, err);
     return moved || up || down ? GPUC__SSH_ON : GPUC__SSH_WAIT;
 }
 
@@ -223,7 +234,7 @@ static void pty_finish(gpuc__ssh_op *op, gpuc_error *error)
     struct pty_op *self = (struct pty_op *)op;
 
     let_go(self);
-    self->done(self->data, error);
+    self->done(self->data, self->status, error);
 }
 
 static void pty_free(gpuc__ssh_op *op)
@@ -246,7 +257,7 @@ static const gpuc__ssh_op_class pty_class = {
 };
 
 gpuc__ssh_op *gpuc__ssh_interactive(gpuc__ssh *ssh, const char *command, int fd_in, int fd_out,
-                                    gpuc__ssh_done_fn done, void *data)
+                                    gpuc__ssh_shell_fn done, void *data)
 {
     struct pty_op *self = gpuc__calloc(1, sizeof(*self));
 

@@ -216,6 +216,12 @@ static void test_ssh_tunnel__jump_host_that_refuses(void **state)
     sshd_stop(&jump);
 }
 
+static void on_shell(void *data, int status, gpuc_error *error)
+{
+    ((result *)data)->status = status;
+    on_done(data, error);
+}
+
 static void test_ssh_tunnel__interactive(void **state)
 {
     gpuc__ssh *ssh = client();
@@ -226,11 +232,12 @@ static void test_ssh_tunnel__interactive(void **state)
     ssize_t n;
 
     assert_int_equal(pipe(in) | pipe(out), 0);
-    gpuc__ssh_interactive(ssh, "test -t 0 && echo terminal; read word; echo \"got $word\"", in[0],
-                          out[1], on_done, &r);
+    gpuc__ssh_interactive(ssh, "test -t 0 && echo terminal; read word; echo \"got $word\"; exit 9",
+                          in[0], out[1], on_shell, &r);
     assert_int_equal(write(in[1], "hello\n", 6), 6);
     assert_true(wait_for(&r.done, 1));
     assert_null(r.message);
+    assert_int_equal(r.status, 9);
     close(out[1]);
     while ((n = read(out[0], text + length, sizeof(text) - 1 - length)) > 0)
         length += (size_t)n;
