@@ -13,28 +13,36 @@ static int start_failed(cli *c, gpuc_op *op, gpuc_error *error)
     return print_error(c, error);
 }
 
-/* What `up` is told beside the spec; `plan` takes the same, to show what that would do. */
+/* What `up` and `down` are told beside the spec; `plan` takes the same, to show what `up` would do. */
 typedef struct wishes {
-    const char *replace[64], *skip[64];
-    size_t replaces, skips;
+    const char *replace[64], *skip[64], *let_go[64];
+    size_t replaces, skips, let_gos;
     uint32_t flags;
     bool shell; /* plan only */
+    bool yes;   /* down only */
 } wishes;
 
 /* Reads the options and opens the cluster. */
-static int parse_wishes(cli *c, wishes *w, int argc, char **argv, const struct option *options)
+static int parse_wishes(cli *c, wishes *w, int argc, char **argv, const struct option *options,
+                        const char *shorts)
 {
     int o, status;
 
-    while ((o = next_option(c, argc, argv, "", options, &status)) != -1) {
+    while ((o = next_option(c, argc, argv, shorts, options, &status)) != -1) {
         if (o == 'r' && w->replaces < 64)
             w->replace[w->replaces++] = optarg;
+        else if (o == 'l' && w->let_gos < 64)
+            w->let_go[w->let_gos++] = optarg;
         else if (o == 's' && w->skips < 64)
             w->skip[w->skips++] = optarg;
         else if (o == 'n')
             w->flags |= GPUC_UP_NO_PROOF;
+        else if (o == 'p')
+            w->flags |= GPUC_DOWN_PURGE_DRIVER;
         else if (o == 'S')
             w->shell = true;
+        else if (o == 'y')
+            w->yes = true;
         else
             return o == BAD_OPTION ? status
                                    : usage_error(c, "%s: more than 64 times one option", argv[0]);
@@ -49,6 +57,8 @@ static int tell_wishes(cli *c, const wishes *w, gpuc_error **error)
 
     for (size_t i = 0; i < w->replaces && rc == GPUC_OK; i++)
         rc = gpuc_cluster_replace(c->cluster, w->replace[i], error);
+    for (size_t i = 0; i < w->let_gos && rc == GPUC_OK; i++)
+        rc = gpuc_cluster_let_go(c->cluster, w->let_go[i], error);
     for (size_t i = 0; i < w->skips && rc == GPUC_OK; i++)
         rc = gpuc_cluster_skip_step(c->cluster, w->skip[i], NULL, error);
     return rc;
@@ -66,6 +76,7 @@ int cmd_plan(cli *c, int argc, char **argv)
 {
     static const struct option options[] = {{"shell", no_argument, NULL, 'S'},
                                             {"replace", required_argument, NULL, 'r'},
+                                            {"let-go", required_argument, NULL, 'l'},
                                             {"skip", required_argument, NULL, 's'},
                                             {NULL, 0, NULL, 0}};
     gpuc_error *error = NULL;
@@ -74,7 +85,7 @@ int cmd_plan(cli *c, int argc, char **argv)
     wishes w = {0};
     int status;
 
-    if ((status = parse_wishes(c, &w, argc, argv, options)))
+    if ((status = parse_wishes(c, &w, argc, argv, options, "")))
         return status;
     if (tell_wishes(c, &w, &error) < 0 || gpuc_cluster_plan_start(&op, c->cluster, 0, &error) < 0 ||
         run_operation(c, op, &error) < 0)
@@ -111,6 +122,7 @@ static int finish_with_report(cli *c, gpuc_op *op, int rc, gpuc_error *error)
 int cmd_up(cli *c, int argc, char **argv)
 {
     static const struct option options[] = {{"replace", required_argument, NULL, 'r'},
+                                            {"let-go", required_argument, NULL, 'l'},
                                             {"skip", required_argument, NULL, 's'},
                                             {"no-proof", no_argument, NULL, 'n'},
                                             {NULL, 0, NULL, 0}};
@@ -119,7 +131,7 @@ int cmd_up(cli *c, int argc, char **argv)
     wishes w = {0};
     int status, rc;
 
-    if ((status = parse_wishes(c, &w, argc, argv, options)))
+    if ((status = parse_wishes(c, &w, argc, argv, options, "")))
         return status;
     rc = tell_wishes(c, &w, &error);
     if (rc == GPUC_OK)
@@ -169,27 +181,20 @@ static bool confirmed(const cli *c)
 int cmd_down(cli *c, int argc, char **argv)
 {
     static const struct option options[] = {{"purge-driver", no_argument, NULL, 'p'},
+                                            {"let-go", required_argument, NULL, 'l'},
                                             {"yes", no_argument, NULL, 'y'},
                                             {NULL, 0, NULL, 0}};
     gpuc_error *error = NULL;
     gpuc_op *op = NULL;
-    uint32_t flags = 0;
-    bool yes = false;
-    int o, status;
+    wishes w = {0};
+    int status;
 
-    while ((o = next_option(c, argc, argv, "y", options, &status)) != -1) {
-        if (o == BAD_OPTION)
-            return status;
-        if (o == 'p')
-            flags |= GPUC_DOWN_PURGE_DRIVER;
-        else
-            yes = true;
-    }
-    if ((status = arguments(c, argc, argv, 0, 1)) || (status = open_cluster(c, argv[optind])))
+    if ((status = parse_wishes(c, &w, argc, argv, options, "y")))
         return status;
-    if (!yes && !confirmed(c))
+    if (!w.yes && !confirmed(c))
         return usage_error(c, "nothing was done: confirm, or pass --yes");
-    if (gpuc_cluster_down_start(&op, c->cluster, flags, &error) < 0 ||
+    if (tell_wishes(c, &w, &error) < 0 ||
+        gpuc_cluster_down_start(&op, c->cluster, w.flags, &error) < 0 ||
         run_operation(c, op, &error) < 0)
         return start_failed(c, op, error);
     gpuc_op_unref(op);

@@ -27,7 +27,7 @@ _gpucluster() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
             --state-dir) _gpucluster_state=${COMP_WORDS[++i]} ;;
-            --bundle | --mirror | --replace | --skip | --set | --merge | --server | --port | \
+            --bundle | --mirror | --replace | --let-go | --skip | --set | --merge | --server | --port | \
                 --kubeconfig | -n | -o) i=$((i + 1)) ;;
             -c | --cluster) cluster=${COMP_WORDS[++i]} ;;
             -*) ;;
@@ -36,7 +36,7 @@ _gpucluster() {
     done
     case $previous in
         -c | --cluster) _gpucluster_words "$(_gpucluster_clusters)"; return ;;
-        --replace) _gpucluster_words "$(_gpucluster_machines "$cluster")"; return ;;
+        --replace | --let-go) _gpucluster_words "$(_gpucluster_machines "$cluster")"; return ;;
         --state-dir | --bundle) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
         --merge | --kubeconfig | -o) _gpucluster_files; return ;;
         --mirror | --server | --port | --skip | --set | -n) return ;;
@@ -50,8 +50,8 @@ _gpucluster() {
             return ;;
     esac
     case $command,$cur in
-        plan,-*) _gpucluster_words "--shell --replace --skip --help" ;;
-        up,-*) _gpucluster_words "--replace --skip --no-proof --help" ;;
+        plan,-*) _gpucluster_words "--shell --replace --let-go --skip --help" ;;
+        up,-*) _gpucluster_words "--replace --let-go --skip --no-proof --help" ;;
         status,-*) _gpucluster_words "--watch --help" ;;
         run,-*) _gpucluster_words "-c --cluster --set --help" ;;
         kubeconfig,-*) _gpucluster_words "--merge --server --help" ;;
@@ -60,7 +60,7 @@ _gpucluster() {
         scp,-*) _gpucluster_words "-c --cluster --help" ;;
         logs,-*) _gpucluster_words "-n --help" ;;
         support-bundle,-*) _gpucluster_words "-o --help" ;;
-        down,-*) _gpucluster_words "--purge-driver --yes --help" ;;
+        down,-*) _gpucluster_words "--purge-driver --let-go --yes --help" ;;
         *,-*) _gpucluster_words "--help" ;;
         plan,* | up,*)
             [ "$arguments" -gt 0 ] || { _gpucluster_words "$(_gpucluster_clusters)"; _gpucluster_files; } ;;

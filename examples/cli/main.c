@@ -9,9 +9,10 @@
 #include "cli.h"
 
 const command commands[] = {
-    {"plan", "SPEC|CLUSTER [--shell] [--replace MACHINE] [--skip STEP]",
+    {"plan", "SPEC|CLUSTER [--shell] [--replace MACHINE] [--let-go MACHINE] [--skip STEP]",
      "what up would do; changes nothing", cmd_plan},
-    {"up", "SPEC|CLUSTER [--replace MACHINE] [--skip STEP] [--no-proof]", "make it so, and prove it",
+    {"up", "SPEC|CLUSTER [--replace MACHINE] [--let-go MACHINE] [--skip STEP] [--no-proof]",
+     "make it so, and prove it",
      cmd_up},
     {"status", "[CLUSTER] [--watch]", "machines and steps, and why each is where it is", cmd_status},
     {"verify", "[CLUSTER]", "the proof, again", cmd_verify},
@@ -24,7 +25,7 @@ const command commands[] = {
     {"logs", "[CLUSTER] [-n N]", "the events of earlier runs", cmd_logs},
     {"support-bundle", "[CLUSTER] [-o FILE]", "one redacted archive for a bug report",
      cmd_support_bundle},
-    {"down", "[CLUSTER] [--purge-driver] [--yes]", "undo what up did", cmd_down},
+    {"down", "[CLUSTER] [--purge-driver] [--let-go MACHINE] [--yes]", "undo what up did", cmd_down},
     {"list", "", "the clusters that the state directory knows", cmd_list},
     {NULL, NULL, NULL, NULL},
 };

@@ -198,6 +198,19 @@ GPUC_API int gpuc_cluster_status(char **out, gpuc_cluster *cluster, gpuc_error *
 GPUC_API int gpuc_cluster_replace(gpuc_cluster *cluster, const char *machine, gpuc_error **err);
 
 /**
+ * Marks an adopted host that is gone for good: when `up` or `down` of this handle takes it out of
+ * the cluster, nothing is undone on it. If it comes back, what the library did there is still there.
+ * @param[in]  cluster  not NULL.
+ * @param[in]  machine  the machine's name.
+ * @param[out] err      NULL or where an error goes.
+ * @return GPUC_OK, GPUC_ENOTFOUND, GPUC_EUNSUPPORTED (machines that the library made are deleted).
+ * @blocking no
+ * @threadsafety the context's thread
+ * @since 0.1
+ */
+GPUC_API int gpuc_cluster_let_go(gpuc_cluster *cluster, const char *machine, gpuc_error **err);
+
+/**
  * The names of the clusters that the state directory knows.
  * @param[out] out        new JSON array of names (gpuc_free).
  * @param[in]  state_dir  NULL: $XDG_STATE_HOME/gpucluster.

@@ -148,6 +148,21 @@ int gpuc_cluster_replace(gpuc_cluster *cluster, const char *machine, gpuc_error 
     return GPUC_OK;
 }
 
+int gpuc_cluster_let_go(gpuc_cluster *cluster, const char *machine, gpuc_error **err)
+{
+    gpuc__member *member;
+    int rc;
+
+    GPUC__CHECK_ARG(err, cluster && machine && !cluster->busy);
+    rc = gpuc__cluster_find(&member, cluster, machine, err);
+    if (rc == GPUC_OK && gpuc__provider_get(cluster->model->provider)->makes_machines)
+        return gpuc__error_set(err, GPUC_EUNSUPPORTED, GPUC_DOMAIN_PROVIDER,
+                               "machine %s was made by the library: `down` deletes it", machine);
+    if (rc == GPUC_OK)
+        member->let_go = true;
+    return rc;
+}
+
 /* A JSON value of the state as a new string of the library's. */
 static int give_json(char **out, json_t *value, gpuc_error **err)
 {

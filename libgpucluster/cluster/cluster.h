@@ -35,6 +35,7 @@ typedef struct gpuc__member {
     gpuc__role role;
     int gpus;
     bool replace;             /* remove it first, then make it anew */
+    bool let_go;              /* a host that is gone for good: nothing is undone on it */
     bool doubted;             /* `up` failed on it: its earlier proof does not count */
     bool has_info;
     gpuc__machine_info info;  /* where it is; valid with has_info */

@@ -21,8 +21,12 @@ static int add_action(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *m
     gpuc__step_desc desc = {
         .id = builtin, .title = title, .timeout_s = 600, .retries = 2, .backoff_s = 3, .gate = gate};
     gpuc__node *node = NULL;
-    int rc = gpuc__action_add_desc(graph, cluster, member, &desc, builtin, &node, err);
+    int rc;
 
+    if (gate)
+        desc.remedy = "Start the host, so that what was done on it can be undone; if it is gone for "
+                      "good, let go of it: gpucluster down --let-go MACHINE.";
+    rc = gpuc__action_add_desc(graph, cluster, member, &desc, builtin, &node, err);
     return rc < 0 ? rc : then(graph, node, last, err);
 }
 
@@ -59,7 +63,7 @@ int gpuc__removal_add(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *m
     if (from_cluster)
         rc = add_action(graph, cluster, member, "node.remove", "drained and out of the cluster",
                         false, last, err);
-    if (rc == GPUC_OK && !made && member->has_info)
+    if (rc == GPUC_OK && !made && member->has_info && !member->let_go)
         rc = add_undo(graph, cluster, member, last, err);
     if (rc == GPUC_OK)
         rc = add_action(graph, cluster, member, "machine.destroy",

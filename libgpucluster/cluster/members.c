@@ -137,6 +137,8 @@ int gpuc__cluster_load_members(gpuc_cluster *cluster, gpuc_error **err)
 
         if (member && old[i]->replace) /* a wish that no `up` has written down yet */
             member->replace = true;
+        if (member)
+            member->let_go = old[i]->let_go;
         free_member(old[i]);
     }
     gpuc__free(old);

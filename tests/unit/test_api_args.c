@@ -126,6 +126,9 @@ static void test_api_args__clusters(void **state)
     WRONG(gpuc_cluster_replace(w.cluster, NULL, err));
     REFUSED(GPUC_ENOTFOUND, gpuc_cluster_replace(w.cluster, "m2", err));
     REFUSED(GPUC_EUNSUPPORTED, gpuc_cluster_replace(w.cluster, "m1", err));
+    WRONG(gpuc_cluster_let_go(NULL, "m1", err));
+    WRONG(gpuc_cluster_let_go(w.cluster, NULL, err));
+    REFUSED(GPUC_ENOTFOUND, gpuc_cluster_let_go(w.cluster, "m2", err));
     assert_null(text);
     close_world(&w);
 }

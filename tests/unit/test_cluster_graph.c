@@ -227,6 +227,24 @@ static void test_cluster_graph__down_gives_hosts_back(void **state)
     close_world(&w);
 }
 
+static void test_cluster_graph__a_host_that_is_gone_is_let_go(void **state)
+{
+    world w;
+
+    open_world(&w, hosts_text);
+    place(&w, "master");
+    ASSERT_OK(gpuc_cluster_let_go(w.cluster, "master", NULL));
+    ASSERT_OK(gpuc__cluster_load_members(w.cluster, NULL)); /* the wish is not forgotten */
+    place(&w, "master");
+    ASSERT_OK(gpuc__cluster_down_graph(&w.graph, w.cluster, 0, NULL));
+    assert_int_equal(w.graph->count, 1);
+    assert_true(has(&w, "master", "machine.destroy"));
+    close_world(&w);
+    open_world(&w, spec_text); /* what was made is deleted, not let go */
+    assert_int_equal(gpuc_cluster_let_go(w.cluster, "gpu-1", NULL), GPUC_EUNSUPPORTED);
+    close_world(&w);
+}
+
 static void test_cluster_graph__a_machine_leaves(void **state)
 {
     world w;
@@ -267,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_cluster_graph__verify_makes_no_machine),
         cmocka_unit_test(test_cluster_graph__down_deletes_what_was_made),
         cmocka_unit_test(test_cluster_graph__down_gives_hosts_back),
+        cmocka_unit_test(test_cluster_graph__a_host_that_is_gone_is_let_go),
         cmocka_unit_test(test_cluster_graph__a_machine_leaves),
         cmocka_unit_test(test_cluster_graph__a_machine_is_replaced),
     };
