@@ -30,6 +30,8 @@ struct gpuc__provider {
     void *looks, *creates, *work; /* look.c, create.c and the others: what is under way */
     void *checks;                 /* check.c: likewise */
     json_t *described;            /* check.c: what describe gives; freed with the provider */
+    struct gpuc__gce_shared *shared;  /* shared.c: what is under way */
+    struct gpuc__gce_tunnel *tunnels; /* iap.c: likewise */
 };
 
 /* gce.c: credentials, project and client, at the first call. */
