@@ -26,6 +26,42 @@ static void print_step(json_t *step)
            json_is_object(error) ? text_of(error, "message") : "");
 }
 
+static bool is_cloud(json_t *machines)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(machines, i, item)
+        if (json_object_get(item, "zone"))
+            return true;
+    return false;
+}
+
+static void print_machines(json_t *machines)
+{
+    bool cloud = is_cloud(machines);
+    json_t *item;
+    size_t i;
+
+    if (cloud)
+        printf("%-28s %-14s %-15s %-15s %-15s %-10s %s\n", "NAME", "ZONE", "MACHINE_TYPE",
+               "INTERNAL_IP", "EXTERNAL_IP", "STATUS", "PROOF");
+    else
+        printf("%-28s %-14s %-16s %-10s %s\n", "NAME", "ROLE", "ADDRESS", "STATUS", "PROOF");
+    json_array_foreach(machines, i, item) {
+        const char *mark = json_is_true(json_object_get(item, "simulated")) ? "  SIMULATED GPU" : "";
+
+        if (cloud)
+            printf("%-28s %-14s %-15s %-15s %-15s %-10s %s%s\n", text_of(item, "name"),
+                   text_of(item, "zone"), text_of(item, "machine_type"),
+                   text_of(item, "internal_ip"), text_of(item, "external_ip"),
+                   text_of(item, "status"), text_of(item, "proof"), mark);
+        else
+            printf("%-28s %-14s %-16s %-10s %s%s\n", text_of(item, "name"), text_of(item, "role"),
+                   text_of(item, "address"), text_of(item, "status"), text_of(item, "proof"), mark);
+    }
+}
+
 /* The article's table, then the steps that are not done, each with its reason. */
 static void print_status(json_t *status)
 {
@@ -37,11 +73,8 @@ static void print_status(json_t *status)
         printf("  (busy: %s since %s, pid %lld)", text_of(holder, "what"),
                text_of(holder, "started"),
                (long long)json_integer_value(json_object_get(holder, "pid")));
-    printf("\n%-28s %-14s %-16s %-10s %s\n", "NAME", "ROLE", "ADDRESS", "STATUS", "PROOF");
-    json_array_foreach(json_object_get(status, "machines"), i, item)
-        printf("%-28s %-14s %-16s %-10s %s%s\n", text_of(item, "name"), text_of(item, "role"),
-               text_of(item, "address"), text_of(item, "status"), text_of(item, "proof"),
-               json_is_true(json_object_get(item, "simulated")) ? "  SIMULATED GPU" : "");
+    putchar('\n');
+    print_machines(json_object_get(status, "machines"));
     json_array_foreach(json_object_get(status, "steps"), i, item)
         open_steps += strcmp(text_of(item, "state"), "done") != 0;
     if (open_steps)

@@ -97,15 +97,6 @@ int gpuc__member_open_ssh(gpuc__ssh **out, gpuc__member *member, gpuc_error **er
 int gpuc__cluster_find(gpuc__member **out, gpuc_cluster *cluster, const char *name,
                        gpuc_error **err);
 
-/* provide.c: makes the provider, anew if there is one: a plan before the first `up` had no identity
- * to give it. */
-int gpuc__cluster_open_provider(gpuc_cluster *cluster, gpuc_error **err);
-/* In the state, under keys that begin with "provider."; writable while the state is locked. */
-gpuc__journal gpuc__cluster_journal(gpuc_cluster *cluster);
-const gpuc__provider_ops *gpuc__cluster_ops(const gpuc_cluster *cluster);
-/* data: the cluster. A stream to a machine that only the provider can reach (transport/ssh.h). */
-int gpuc__cluster_open_way(void *data, const char *machine, int port, int *fd, gpuc_error **err);
-
 /* identity.c: reads what the state has, makes what is missing (create). */
 int gpuc__identity_load(gpuc_cluster *cluster, bool create, gpuc_error **err);
 void gpuc__identity_clear(gpuc__identity *identity);

@@ -2,7 +2,7 @@
 /* SSH connections of the machines: which keys, which host keys, which way. */
 #include <string.h>
 
-#include "cluster/cluster.h"
+#include "cluster/provide.h"
 #include "core/context.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -164,6 +164,10 @@ int gpuc__member_open_ssh(gpuc__ssh **out, gpuc__member *member, gpuc_error **er
     config.user = member->info.user;
     config.host_keys = (const char *const *)member->info.host_keys;
     config.jump = cluster->jump;
+    if (member->info.tunnelled && !cluster->jump) {
+        config.open_way = gpuc__cluster_open_way;
+        config.way_data = cluster;
+    }
     return gpuc__ssh_new(out, cluster->context, &config, err);
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cluster/action.h"
+#include "cluster/provide.h"
 #include "util/alloc.h"
 #include "util/error.h"
 

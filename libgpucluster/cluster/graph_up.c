@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cluster/action.h"
+#include "cluster/provide.h"
 #include "cluster/proof_record.h"
 #include "util/alloc.h"
 #include "util/error.h"

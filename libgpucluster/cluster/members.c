@@ -2,58 +2,32 @@
 /* The machines of a cluster: those of the spec, and those that the state still knows. */
 #include <string.h>
 
-#include "cluster/cluster.h"
+#include "cluster/provide.h"
 #include "core/context.h"
 #include "util/alloc.h"
 #include "util/error.h"
 #include "util/suggest.h"
 
-static json_t *info_to_json(const gpuc__member *member)
+/* Of a machine that has left the spec the state alone knows what it was. */
+static json_t *member_to_json(const gpuc__member *member)
 {
-    const gpuc__machine_info *info = &member->info;
-    json_t *keys = json_array();
+    json_t *root = gpuc__machine_info_to_json(&member->info);
 
-    for (char **k = info->host_keys; k && *k; k++)
-        json_array_append_new(keys, json_string(*k));
-    return json_pack("{s:s, s:i, s:s, s:o, s:s?, s:s?, s:b, s:s?, s:i, s:i}", "address",
-                     info->address, "port", info->port, "user", info->user, "host_keys", keys,
-                     "provider_id", info->provider_id, "status", info->status, "made_here",
-                     info->made_here, "image", info->image, "role", (int)member->role, "gpus",
-                     member->gpus);
+    json_object_set_new(root, "role", json_integer(member->role));
+    json_object_set_new(root, "gpus", json_integer(member->gpus));
+    return root;
 }
 
-static char *dup_text(json_t *object, const char *key)
+static int member_from_json(gpuc__member *member, json_t *root, gpuc_error **err)
 {
-    return gpuc__strdup(json_string_value(json_object_get(object, key)));
-}
+    int rc = gpuc__machine_info_from_json(&member->info, root, err);
 
-static char **dup_list(json_t *array)
-{
-    size_t n = json_array_size(array);
-    char **list = gpuc__calloc(n + 1, sizeof(*list));
-
-    for (size_t i = 0; list && i < n; i++)
-        list[i] = gpuc__strdup(json_string_value(json_array_get(array, i)));
-    return list;
-}
-
-static void info_from_json(gpuc__member *member, json_t *root)
-{
-    gpuc__machine_info *info = &member->info;
-
-    info->address = dup_text(root, "address");
-    info->port = (int)json_integer_value(json_object_get(root, "port"));
-    info->user = dup_text(root, "user");
-    info->host_keys = dup_list(json_object_get(root, "host_keys"));
-    info->provider_id = dup_text(root, "provider_id");
-    info->status = dup_text(root, "status");
-    info->image = dup_text(root, "image");
-    info->made_here = json_is_true(json_object_get(root, "made_here"));
     if (!member->model) {
         member->role = (gpuc__role)json_integer_value(json_object_get(root, "role"));
         member->gpus = (int)json_integer_value(json_object_get(root, "gpus"));
     }
-    member->has_info = info->address && info->user;
+    member->has_info = rc == GPUC_OK && member->info.address && member->info.user;
+    return rc;
 }
 
 static int read_info(gpuc__member *member, gpuc_error **err)
@@ -67,8 +41,10 @@ static int read_info(gpuc__member *member, gpuc_error **err)
     root = json_loads(text, 0, NULL);
     gpuc__free(text);
     if (root)
-        info_from_json(member, root);
+        rc = member_from_json(member, root, err);
     json_decref(root);
+    if (rc < 0)
+        return rc;
     text = NULL;
     rc = gpuc__store_get(member->cluster->store, member->name, "replace", &text, err);
     member->replace = text != NULL;
@@ -195,33 +171,9 @@ int gpuc__cluster_find(gpuc__member **out, gpuc_cluster *cluster, const char *na
     return GPUC_ENOTFOUND;
 }
 
-static int copy_info(gpuc__machine_info *to, const gpuc__machine_info *from, gpuc_error **err)
-{
-    size_t n = 0;
-
-    memset(to, 0, sizeof(*to));
-    while (from->host_keys && from->host_keys[n])
-        n++;
-    to->address = gpuc__strdup(from->address);
-    to->user = gpuc__strdup(from->user);
-    to->provider_id = gpuc__strdup(from->provider_id);
-    to->status = gpuc__strdup(from->status);
-    to->image = gpuc__strdup(from->image);
-    to->port = from->port;
-    to->made_here = from->made_here;
-    to->host_keys = gpuc__calloc(n + 1, sizeof(*to->host_keys));
-    if (!to->address || !to->user || !to->host_keys)
-        return gpuc__error_nomem(err);
-    for (size_t i = 0; i < n; i++) {
-        if (!(to->host_keys[i] = gpuc__strdup(from->host_keys[i])))
-            return gpuc__error_nomem(err);
-    }
-    return GPUC_OK;
-}
-
 static int keep_info(gpuc__member *member, gpuc_error **err)
 {
-    json_t *root = info_to_json(member);
+    json_t *root = member_to_json(member);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     int rc = text ? gpuc__store_set(member->cluster->store, member->name, "info", text, err)
                   : gpuc__error_nomem(err);
@@ -231,33 +183,17 @@ static int keep_info(gpuc__member *member, gpuc_error **err)
     return rc;
 }
 
-static bool same_list(char *const *a, char *const *b)
-{
-    static char *const none[] = {NULL};
-
-    for (a = a ? a : none, b = b ? b : none; *a && *b && strcmp(*a, *b) == 0;)
-        a++, b++;
-    return !*a && !*b;
-}
-
-/* A connection keeps what it was made with: with another host key in the spec it is made anew. */
-static bool same_place(const gpuc__machine_info *a, const gpuc__machine_info *b)
-{
-    return a->port == b->port && strcmp(a->address, b->address) == 0 &&
-           strcmp(a->user, b->user) == 0 && same_list(a->host_keys, b->host_keys);
-}
-
 int gpuc__member_set_info(gpuc__member *member, const gpuc__machine_info *info, gpuc_error **err)
 {
     gpuc__machine_info copy;
-    int rc = copy_info(&copy, info, err);
+    int rc = gpuc__machine_info_copy(&copy, info, err);
     bool moved;
 
     if (rc < 0) {
         gpuc__machine_info_clear(&copy);
         return rc;
     }
-    moved = !member->has_info || !same_place(&member->info, &copy);
+    moved = !member->has_info || !gpuc__machine_info_same_place(&member->info, &copy);
     gpuc__machine_info_clear(&member->info);
     member->info = copy;
     member->has_info = true;

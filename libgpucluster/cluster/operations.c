@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "cluster/cluster.h"
+#include "cluster/provide.h"
 #include "core/context.h"
 #include "core/op.h"
 #include "util/alloc.h"

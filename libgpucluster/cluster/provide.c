@@ -2,7 +2,7 @@
 /* What a cluster gives its provider: its identity, its key, and a place to write things down. */
 #include <string.h>
 
-#include "cluster/cluster.h"
+#include "cluster/provide.h"
 #include "util/alloc.h"
 #include "util/error.h"
 

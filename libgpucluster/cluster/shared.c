@@ -2,6 +2,7 @@
 /* What the cluster's machines share at the provider (firewall rules, a key of the project): made
  * before the first machine, taken away after the last. */
 #include "cluster/action.h"
+#include "cluster/provide.h"
 #include "util/error.h"
 
 static void cancel_provider(gpuc__action *action)

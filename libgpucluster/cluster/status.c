@@ -7,6 +7,19 @@
 #include "util/alloc.h"
 #include "util/error.h"
 
+/* Of a cloud's machines alone. */
+static void set_places(json_t *machine, const gpuc__machine_info *info)
+{
+    if (info->zone)
+        json_object_set_new(machine, "zone", json_string(info->zone));
+    if (info->machine_type)
+        json_object_set_new(machine, "machine_type", json_string(info->machine_type));
+    if (info->internal_ip)
+        json_object_set_new(machine, "internal_ip", json_string(info->internal_ip));
+    if (info->external_ip)
+        json_object_set_new(machine, "external_ip", json_string(info->external_ip));
+}
+
 static json_t *machine_status(gpuc__member *member)
 {
     json_t *record = gpuc__proof_record_load(member);
@@ -25,6 +38,7 @@ static json_t *machine_status(gpuc__member *member)
         member->gpus ? (verdict ? verdict : "none yet") : NULL, "simulated",
         json_is_true(json_object_get(record, "simulated")));
     json_decref(record);
+    set_places(machine, &member->info);
     return machine;
 }
 

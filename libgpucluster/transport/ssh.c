@@ -58,6 +58,8 @@ static bool copy_config(gpuc__ssh *ssh, const gpuc__ssh_config *config)
     ssh->keepalive_s = config->keepalive_s ? config->keepalive_s : 15;
     ssh->agent_wanted = config->agent;
     ssh->trust_first_use = config->trust_first_use;
+    ssh->open_way = config->open_way;
+    ssh->way_data = config->way_data;
     ssh->machine = gpuc__strdup(machine);
     ssh->host = gpuc__strdup(config->host);
     ssh->user = gpuc__strdup(config->user);

@@ -26,6 +26,10 @@ typedef struct gpuc__ssh_config {
     const char *known_hosts;     /* file consulted when host_keys is empty; NULL: none */
     bool trust_first_use;        /* accept an unknown key (never a changed one); reported */
     gpuc__ssh *jump;             /* go through this connection; referenced */
+    /* Instead of TCP: *fd becomes one end of a stream to the machine's port, the connection's. Called
+     * at each connect; way_data must outlive the connection's use. */
+    int (*open_way)(void *way_data, const char *machine, int port, int *fd, gpuc_error **err);
+    void *way_data;
     int connect_timeout_ms;      /* TCP, handshake and authentication together; 0: 30000 */
     int keepalive_s;             /* 0: 15; after 3 unanswered the connection is lost */
 } gpuc__ssh_config;

@@ -171,12 +171,31 @@ static gpuc__ssh_next begin_lookup(gpuc__ssh *ssh, const char *port, const struc
     return GPUC__SSH_ON;
 }
 
+static gpuc__ssh_next begin_handshake(gpuc__ssh *ssh, gpuc_error **err);
+
+/* The stream that the caller opens. */
+static gpuc__ssh_next begin_way(gpuc__ssh *ssh, gpuc_error **err)
+{
+    int fd = -1;
+
+    start_clock(ssh);
+    if (ssh->open_way(ssh->way_data, ssh->machine, ssh->port, &fd, err) < 0) {
+        gpuc__error_at(err, ssh->machine, NULL);
+        return GPUC__SSH_FAIL;
+    }
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    ssh->link = gpuc__ssh_link_new(ssh, fd);
+    return ssh->link ? begin_handshake(ssh, err) : out_of_memory(err);
+}
+
 gpuc__ssh_next gpuc__ssh_step_idle(gpuc__ssh *ssh, gpuc_error **err)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
     char port[16];
 
+    if (ssh->open_way)
+        return begin_way(ssh, err);
     if (ssh->jump)
         return begin_jump(ssh, err);
     start_clock(ssh);

@@ -48,6 +48,8 @@ struct gpuc__ssh {
     size_t key_count;
     bool agent_wanted, trust_first_use;
     gpuc__ssh *jump;
+    int (*open_way)(void *way_data, const char *machine, int port, int *fd, gpuc_error **err);
+    void *way_data;
     int port, connect_timeout_ms, keepalive_s;
 
     gpuc__ssh_state state;

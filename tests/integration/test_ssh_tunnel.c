@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include "support/ssh_client.h"
+#include "util/error.h"
 
 /* A TCP server that sends back what it gets, one connection at a time; its port. */
 static pid_t echo_server(int *port)
@@ -216,6 +217,65 @@ static void test_ssh_tunnel__jump_host_that_refuses(void **state)
     sshd_stop(&jump);
 }
 
+typedef struct way {
+    int calls, refuse;
+    char machine[32];
+} way;
+
+/* A way of the caller's own: here a plain TCP connection. */
+static int open_way(void *data, const char *machine, int port, int *fd, gpuc_error **err)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                            .sin_port = htons((uint16_t)port)};
+    way *w = data;
+
+    w->calls++;
+    snprintf(w->machine, sizeof(w->machine), "%s", machine);
+    if (w->refuse)
+        return gpuc__error_set(err, GPUC_ENETWORK, GPUC_DOMAIN_PROVIDER, "no way to %s", machine);
+    *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(*fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    return GPUC_OK;
+}
+
+static way own_way;
+
+static void by_own_way(gpuc__ssh_config *config)
+{
+    config->host = "192.0.2.1"; /* nobody connects there */
+    config->open_way = open_way;
+    config->way_data = &own_way;
+}
+
+static void test_ssh_tunnel__a_way_of_the_callers_own(void **state)
+{
+    gpuc__ssh *ssh;
+    result r;
+
+    memset(&own_way, 0, sizeof(own_way));
+    ssh = client_with(&server, by_own_way);
+    exec_wait(ssh, "head -c 3000000 /dev/zero | wc -c", &r);
+    assert_null(r.message);
+    assert_contains(r.out, "3000000\n");
+    assert_string_equal(own_way.machine, "gpu-1");
+    result_clear(&r);
+    gpuc__ssh_close(ssh);
+    turn_for(50);
+    exec_wait(ssh, "echo again", &r); /* opened anew */
+    assert_null(r.message);
+    assert_int_equal(own_way.calls, 2);
+    result_clear(&r);
+    gpuc__ssh_close(ssh);
+    turn_for(50);
+    own_way.refuse = 1;
+    exec_wait(ssh, "true", &r);
+    assert_int_equal(r.code, GPUC_ENETWORK);
+    assert_contains(r.message, "no way to gpu-1");
+    assert_string_equal(r.machine, "gpu-1");
+    result_clear(&r);
+    gpuc__ssh_unref(ssh);
+}
+
 static void on_shell(void *data, int status, gpuc_error *error)
 {
     ((result *)data)->status = status;
@@ -259,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_ssh_tunnel__cancelled_or_cut),
         cmocka_unit_test(test_ssh_tunnel__jump_host),
         cmocka_unit_test(test_ssh_tunnel__jump_host_that_refuses),
+        cmocka_unit_test(test_ssh_tunnel__a_way_of_the_callers_own),
         cmocka_unit_test(test_ssh_tunnel__interactive),
     };
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "cluster/cluster.h"
+#include "cluster/provide.h"
 #include "support/api.h"
 #include "util/alloc.h"
 
@@ -173,6 +173,67 @@ static void test_cluster_state__status_says_what_is_known(void **state)
     close_world(&w);
 }
 
+static void test_cluster_state__a_clouds_machine_is_kept_whole(void **state)
+{
+    static char *keys[] = {(char *)"ssh-ed25519 AAAA", NULL};
+    gpuc__machine_info info = {.address = (char *)"10.142.0.2",
+                               .port = 22,
+                               .user = (char *)"ubuntu",
+                               .host_keys = keys,
+                               .provider_id = (char *)"api-m1",
+                               .status = (char *)"RUNNING",
+                               .made_here = true,
+                               .zone = (char *)"us-east1-d",
+                               .machine_type = (char *)"n1-standard-2",
+                               .internal_ip = (char *)"10.142.0.2",
+                               .tunnelled = true};
+    const gpuc__machine_info *kept;
+    json_t *root, *machine;
+    char *text = NULL;
+    world w;
+
+    open_world(&w);
+    make_state(&w);
+    ASSERT_OK(gpuc__member_set_info(gpuc__cluster_member(w.cluster, "m1"), &info, NULL));
+    close_world(&w);
+
+    open_world(&w);
+    kept = &gpuc__cluster_member(w.cluster, "m1")->info;
+    assert_true(gpuc__machine_info_same_place(kept, &info));
+    assert_true(kept->made_here && kept->tunnelled);
+    assert_string_equal(kept->provider_id, "api-m1");
+    assert_null(kept->external_ip);
+    assert_null(kept->image);
+    ASSERT_OK(gpuc_cluster_status(&text, w.cluster, NULL));
+    root = json_loads(text, 0, NULL);
+    gpuc_free(text);
+    machine = json_array_get(json_object_get(root, "machines"), 0);
+    assert_string_equal(json_string_value(json_object_get(machine, "zone")), "us-east1-d");
+    assert_string_equal(json_string_value(json_object_get(machine, "machine_type")),
+                        "n1-standard-2");
+    assert_string_equal(json_string_value(json_object_get(machine, "internal_ip")), "10.142.0.2");
+    assert_null(json_object_get(machine, "external_ip"));
+    json_decref(root);
+    info.tunnelled = false; /* another way to the same address is another place */
+    assert_false(gpuc__machine_info_same_place(&gpuc__cluster_member(w.cluster, "m1")->info, &info));
+    close_world(&w);
+}
+
+/* A machine without an address of its own, of a provider that has no other way to it. */
+static void test_cluster_state__no_way_to_a_tunnelled_machine(void **state)
+{
+    gpuc_error *error = NULL;
+    int fd = -1;
+    world w;
+
+    open_world(&w);
+    assert_int_equal(gpuc__cluster_open_way(w.cluster, "m1", 22, &fd, &error), GPUC_EUNSUPPORTED);
+    assert_non_null(strstr(gpuc_error_message(error), "m1"));
+    assert_int_equal(fd, -1);
+    gpuc_error_unref(error);
+    close_world(&w);
+}
+
 static void test_cluster_state__providers_journal_is_committed(void **state)
 {
     gpuc_error *error = NULL;
@@ -223,6 +284,10 @@ int main(void)
                                         api_teardown),
         cmocka_unit_test_setup_teardown(test_cluster_state__status_says_what_is_known, api_setup,
                                         api_teardown),
+        cmocka_unit_test_setup_teardown(test_cluster_state__a_clouds_machine_is_kept_whole,
+                                        api_setup, api_teardown),
+        cmocka_unit_test_setup_teardown(test_cluster_state__no_way_to_a_tunnelled_machine,
+                                        api_setup, api_teardown),
         cmocka_unit_test_setup_teardown(test_cluster_state__providers_journal_is_committed,
                                         api_setup, api_teardown),
     };
