@@ -29,7 +29,7 @@ check() {
     if "$@" >"$log" 2>&1; then
         ok "$name"
     else
-        fail "$name: $(tail -n 25 "$log")"
+        fail "$name: $(tail -n 25 "$log" | sed 's/^/    /')" # indented: a line is counted by its first word
     fi
     rm -f "$log"
 }
@@ -44,7 +44,7 @@ refuse() {
     if [ "$status" -ne 0 ] && grep -Eq "$pattern" "$log"; then
         ok "$name"
     else
-        fail "$name: exit status $status, wanted a failure that says \"$pattern\": $(tail -n 25 "$log")"
+        fail "$name: exit status $status, wanted a failure that says \"$pattern\": $(tail -n 25 "$log" | sed 's/^/    /')"
     fi
     rm -f "$log"
 }
