@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the guest agent of a Compute Engine image decides: which keys of the metadata apply, which of
-them have expired, which users follow. Pure functions over metadata given as plain dictionaries; the
-backends carry out what comes out. Facts: the agent's source (google-guest-agent, 2026-08)."""
+"""What the guest agent of a Compute Engine image decides: which keys of the metadata apply, which
+of them have expired, which users follow. Pure functions over metadata given as plain dictionaries;
+the backends carry out what comes out. Facts: the agent's source (google-guest-agent, 2026-08)."""
 from __future__ import annotations
 
 import datetime

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The relay of IAP TCP forwarding, protocol v4: /v4/connect and /v4/reconnect. SIMULATED: it connects
-to the machine behind the instance where a firewall rule lets 35.235.240.0/20 in. Facts: gcloud's
-client (iap_tunnel_websocket), and what it was seen to send.
+"""The relay of IAP TCP forwarding, protocol v4: /v4/connect and /v4/reconnect. SIMULATED: it
+connects to the machine behind the instance where a firewall rule lets 35.235.240.0/20 in. Facts:
+gcloud's client (iap_tunnel_websocket), and what it was seen to send.
 
 Faults, each taken by the next handshake of its kind (`on`: connect, reconnect, any), `times` over:
     {"fault": "drop", "after": BYTES}            the connection goes once so many bytes have passed

@@ -15,7 +15,8 @@ def tail(url: str) -> str:
 
 def applies(rule: dict, instance: dict) -> bool:
     """The rule is on the network of the instance, and targets it."""
-    networks = {tail(n.get("network", "default")) for n in instance.get("networkInterfaces") or [{}]}
+    nics = instance.get("networkInterfaces") or [{}]
+    networks = {tail(nic.get("network", "default")) for nic in nics}
     if rule.get("disabled") or rule.get("direction", "INGRESS") != "INGRESS":
         return False
     if tail(rule.get("network", "default")) not in networks:
@@ -33,8 +34,9 @@ def sources(rule: dict) -> list[str]:
 
 def openings(rule: dict) -> list[tuple[str, list[str]]]:
     """[(protocol, ports as "22" or "80-90"; none: all)]; protocol "all" for any."""
-    return [(PROTOCOLS.get(str(a.get("IPProtocol")), str(a.get("IPProtocol"))), a.get("ports") or [])
-            for a in rule.get("allowed") or rule.get("denied") or []]
+    entries = [(str(a.get("IPProtocol")), a.get("ports") or [])
+               for a in rule.get("allowed") or rule.get("denied") or []]
+    return [(PROTOCOLS.get(protocol, protocol), ports) for protocol, ports in entries]
 
 
 def in_order(rules: list[dict], instance: dict) -> list[dict]:
@@ -52,7 +54,7 @@ def covers(ports: list[str], port: int) -> bool:
 
 
 def lets_in(rules: list[dict], instance: dict, protocol: str, port: int, source: str) -> bool:
-    """Whether a connection from `source` (an address or a range) gets through; closed by default."""
+    """Whether a connection from `source` (address or range) gets in; closed by default."""
     wanted = ipaddress.ip_network(source, strict=False)
     for rule in in_order(rules, instance):
         if not any(wanted.subnet_of(ipaddress.ip_network(s, strict=False)) for s in sources(rule)):

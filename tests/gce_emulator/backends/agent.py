@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guest agent of one local machine, played from outside through the daemon's API: users and keys
-as the metadata says, host keys into the guest attributes at the first boot, the serial console."""
+"""The guest agent of one local machine, played from outside through the daemon's API: users and
+keys as the metadata says, host keys into guest attributes at the first boot, the serial console."""
 from __future__ import annotations
 
 import asyncio
@@ -59,19 +59,24 @@ class Agent:
 
     async def run(self) -> None:
         """Until the machine stops: keys whenever the metadata changes or a key expires."""
-        try:
-            if not self.booted:
-                await self.first_boot()
-                self.booted = True
-            while True:
+        while True:
+            try:
+                if not self.booted:
+                    await self.first_boot()
+                    self.booted = True
                 await self.wait()
                 self.wanted.clear()
                 await self.apply()
-        except (LxdError, OSError, ValueError) as error:
-            self.say(f"failed: {error}")
+            except (LxdError, OSError, ValueError) as error:
+                self.say(f"failed, and tries again: {error}")
+                self.wanted.set()
+                await asyncio.sleep(2)
+
+    def decide(self) -> guest.Decision:
+        return guest.decide(self.instance.metadata(), self.instance.project_metadata())
 
     async def wait(self) -> None:
-        change = guest.decide(self.instance.metadata(), self.instance.project_metadata()).next_change
+        change = self.decide().next_change
         seconds = None
         if change:
             now = datetime.datetime.now(datetime.timezone.utc)
@@ -101,7 +106,7 @@ class Agent:
         self.say(f"wrote {len(self.attributes)} host keys to guest attributes")
 
     async def apply(self) -> None:
-        decision = guest.decide(self.instance.metadata(), self.instance.project_metadata())
+        decision = self.decide()
         for why in decision.skipped:
             self.say(f"skipped a key: {why}")
         if decision.users and not self.users:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import re
 
 from .. import netrules
@@ -90,7 +91,7 @@ class External:
     """The external addresses of one emulator."""
 
     def __init__(self, prefix: str) -> None:
-        self.table = "gcesim_" + re.sub(r"[^a-z0-9]", "_", prefix.lower())
+        self.table = f"gcesim_{re.sub(r'[^a-z0-9]', '_', prefix.lower())}_{os.getpid()}"
         self.block = ""
         self.bridge = ""
         self.inside: dict[str, str] = {}
@@ -101,7 +102,10 @@ class External:
     async def open(self, bridge: str) -> None:
         """Takes a block that no other emulator's table has."""
         self.bridge = bridge
-        await self.close()
+        tables = await tool("nft", "list", "tables")
+        for table, pid in re.findall(r"table ip (gcesim_\w+_(\d+))", tables):
+            if not os.path.exists(f"/proc/{pid}"):  # its emulator was killed
+                await tool("nft", "delete", "table", "ip", table)
         known = await tool("nft", "list", "ruleset")
         for net in NET.subnets(new_prefix=27):
             if str(net) not in known:

@@ -8,7 +8,7 @@ is played from outside (agent.py); GPUs are the bed's SIMULATED ones.
                           emulator has ended are removed at the start
         image=, gpu_image=  aliases; default $GPUC_BED_IMAGE and $GPUC_BED_IMAGE_GPU
         memory=3GiB       a machine has the memory of its type, but never more than this
-        external=nat|same an address of its own behind a firewall (needs root and nft), or the internal
+        external=nat|same an address of its own behind a firewall (root and nft), or the internal one
 """
 from __future__ import annotations
 

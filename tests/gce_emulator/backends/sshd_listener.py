@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""sshd_listener.py FOLDER PORT SSHD: accepts on every loopback address, and hands each connection to
-an OpenSSH server of its own (sshd -i), with the keys of the instance whose address was called. An
+"""sshd_listener.py FOLDER PORT SSHD: accepts on every loopback address, and hands each connection
+to an OpenSSH server of its own (sshd -i), with the keys of the instance whose address was called. An
 address without FOLDER/up/ADDRESS/up refuses. Ends when its standard input does."""
 from __future__ import annotations
 

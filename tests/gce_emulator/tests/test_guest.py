@@ -32,7 +32,8 @@ class WhichApply(unittest.TestCase):
     def test_block_project_ssh_keys(self):
         for word, blocked in (("TRUE", True), ("true", True), ("1", True), ("FALSE", False),
                               ("yes", False)):
-            got = users({"ssh-keys": line("i", "own"), "block-project-ssh-keys": word}, self.PROJECT)
+            instance = {"ssh-keys": line("i", "own"), "block-project-ssh-keys": word}
+            got = users(instance, self.PROJECT)
             self.assertEqual("p" not in got, blocked, word)
 
     def test_os_login_drops_all_and_the_instance_decides(self):

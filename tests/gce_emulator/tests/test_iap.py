@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The IAP relay: the protocol over bytes written by hand, and by a WebSocket client that is not ours
-where there is one (python3-aiohttp)."""
+"""The IAP relay: the protocol over bytes written by hand, and by a WebSocket client that is not
+ours where there is one (python3-aiohttp)."""
 import asyncio
 import base64
 import os

@@ -48,13 +48,14 @@ class Decisions(unittest.TestCase):
 class Table(unittest.TestCase):
     def test_lines_in_order(self):
         self.assertEqual(external.rule_lines("203.0.113.2", [SSH, API], MASTER), [
-            "ip daddr 203.0.113.2 ip saddr { 198.51.100.0/24 } tcp dport { 6443, 8000-8010 } accept",
+            "ip daddr 203.0.113.2 ip saddr { 198.51.100.0/24 } "
+            "tcp dport { 6443, 8000-8010 } accept",
             "ip daddr 203.0.113.2 tcp dport { 22 } accept"])
 
     @unittest.skipUnless(shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin"), "no nft")
     def test_nft_reads_it(self):
-        checks = external.rule_lines("203.0.113.2", [SSH, API, {
-            "network": "default", "denied": [{"IPProtocol": "all"}, {"IPProtocol": "icmp"}]}], MASTER)
+        deny = {"network": "default", "denied": [{"IPProtocol": "all"}, {"IPProtocol": "icmp"}]}
+        checks = external.rule_lines("203.0.113.2", [SSH, API, deny], MASTER)
         for inside in ({}, {"203.0.113.2": "10.0.0.2", "203.0.113.3": "10.0.0.3"}):
             text = external.ruleset("gcesim_test", "203.0.113.0/27", inside, checks)
             done = subprocess.run(["nft", "-c", "-f", "-"], input=text, text=True,
