@@ -14,8 +14,9 @@ int gpuc__gce_auth_new(gpuc__gce_auth **out, gpuc_context *context, gpuc_error *
 gpuc__gce_auth *gpuc__gce_auth_ref(gpuc__gce_auth *auth);
 void gpuc__gce_auth_unref(gpuc__gce_auth *auth); /* who still waits gets GPUC_ECANCELLED first */
 
-/* token is borrowed, good for another 225 s at least; NULL with error. On the loop, exactly once,
- * never inside the call; one refresh serves all who wait. */
+/* token is borrowed until done returns, and good for another 225 s at least where its source gives
+ * such; NULL with error (consumed). On the loop, exactly once, never inside the call (but without
+ * memory); one refresh serves all who wait. */
 typedef void (*gpuc__gce_token_fn)(void *data, const char *token, gpuc_error *error);
 void gpuc__gce_auth_token(gpuc__gce_auth *auth, gpuc__gce_token_fn done, void *data);
 /* Ends the wait of this data with GPUC_ECANCELLED. */
