@@ -4,26 +4,27 @@
 
 #include <string.h>
 
+#include "cluster/provide.h"
 #include "core/context.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
 static const gpuc__builtin builtins[] = {
-    {"cloud.shared", gpuc__shared_probe, gpuc__shared_make, NULL},
-    {"cloud.clean", NULL, gpuc__shared_drop, NULL},
-    {"machine.create", gpuc__machine_probe, gpuc__machine_create, gpuc__machine_shell},
-    {"machine.there", gpuc__machine_probe, NULL, NULL},
+    {"cloud.shared", gpuc__shared_probe, gpuc__shared_make, NULL, false},
+    {"cloud.clean", NULL, gpuc__shared_drop, NULL, false},
+    {"machine.create", gpuc__machine_probe, gpuc__machine_create, gpuc__machine_shell, true},
+    {"machine.there", gpuc__machine_probe, NULL, NULL, true},
     {"machine.destroy", gpuc__machine_probe_gone, gpuc__machine_destroy,
-     gpuc__machine_destroy_shell},
-    {"machine.reach", gpuc__reach_probe, gpuc__reach_act, NULL},
-    {"files.upload", gpuc__upload_probe, gpuc__upload_act, gpuc__upload_shell},
-    {"kube.network", gpuc__network_probe, gpuc__network_act, NULL},
-    {"kube.gpu", gpuc__gpu_addons_probe, gpuc__gpu_addons_act, NULL},
-    {"node.ready", gpuc__node_ready_probe, gpuc__node_ready_act, NULL},
-    {"node.gpu-present", gpuc__node_present_probe, gpuc__node_present_act, NULL},
-    {"node.allocatable", gpuc__node_gpus_probe, gpuc__node_gpus_act, NULL},
-    {"node.remove", gpuc__node_gone_probe, gpuc__node_drain_act, NULL},
-    {"proof", gpuc__proof_probe, gpuc__proof_act, NULL},
+     gpuc__machine_destroy_shell, true},
+    {"machine.reach", gpuc__reach_probe, gpuc__reach_act, NULL, false},
+    {"files.upload", gpuc__upload_probe, gpuc__upload_act, gpuc__upload_shell, false},
+    {"kube.network", gpuc__network_probe, gpuc__network_act, NULL, false},
+    {"kube.gpu", gpuc__gpu_addons_probe, gpuc__gpu_addons_act, NULL, false},
+    {"node.ready", gpuc__node_ready_probe, gpuc__node_ready_act, NULL, false},
+    {"node.gpu-present", gpuc__node_present_probe, gpuc__node_present_act, NULL, false},
+    {"node.allocatable", gpuc__node_gpus_probe, gpuc__node_gpus_act, NULL, false},
+    {"node.remove", gpuc__node_gone_probe, gpuc__node_drain_act, NULL, false},
+    {"proof", gpuc__proof_probe, gpuc__proof_act, NULL, false},
 };
 
 typedef struct node_data {
@@ -176,6 +177,7 @@ int gpuc__action_add_desc(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__membe
     d->action.member = member;
     d->action.timeout_ms = (int)(desc->timeout_s > 10 ? desc->timeout_s - 5 : 5) * 1000;
     desc->machine = member ? member->name : NULL;
+    desc->elsewhere = d->builtin->at_provider && gpuc__cluster_ops(cluster)->bulk;
     desc->ops = !d->builtin->act ? &looking_ops : d->builtin->probe ? &acting_ops : &blind_ops;
     desc->data = d;
     return gpuc__graph_add(graph, desc, out, err);

@@ -55,6 +55,7 @@ typedef struct gpuc__builtin {
     void (*probe)(gpuc__action *action); /* NULL: acts without a look */
     void (*act)(gpuc__action *action); /* NULL: only looks */
     char *(*shell)(const gpuc__action *action); /* NULL: nothing to show */
+    bool at_provider; /* all it does is wait for the provider */
 } gpuc__builtin;
 
 /* shared.c */

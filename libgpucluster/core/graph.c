@@ -153,6 +153,7 @@ static bool fill(gpuc__node *node, const gpuc__step_desc *desc)
     node->skip = desc->skip;
     node->gate = desc->gate;
     node->alone = desc->alone && desc->machine;
+    node->elsewhere = desc->elsewhere && !node->alone;
     node->heap_at = GPUC__NOT_IN_HEAP;
     return node->id && (node->machine || !desc->machine) && node->title &&
            (node->remedy || !desc->remedy) && node->key;

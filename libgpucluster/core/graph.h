@@ -56,6 +56,8 @@ typedef struct gpuc__step_desc {
     bool skip;          /* at the caller's wish: counts as done for what depends on it */
     bool gate;          /* without it its machine cannot be asked: while it is not there, what
                          * depends on it on that machine is planned without a probe */
+    bool elsewhere;     /* others do the work, and only its answer is waited for: it takes no slot of
+                         * `parallel` */
     bool alone;         /* no other step of its machine runs meanwhile: it restarts the machine */
     const gpuc__step_ops *ops;
     void *data; /* freed with ops->free */

@@ -50,7 +50,7 @@ struct gpuc__node {
     size_t index;
     char *id, *machine, *title, *remedy, *key;
     uint32_t timeout_s, retries, backoff_s;
-    bool check, always, skip, gate, alone;
+    bool check, always, skip, gate, alone, elsewhere;
     const gpuc__step_ops *ops;
     void *data;
     gpuc__lane *lane;
@@ -104,7 +104,7 @@ struct gpuc__graph {
     gpuc__plan_fn plan_done;
     void *done_data;
     char *cluster;
-    uint32_t parallel, busy;
+    uint32_t parallel, busy, elsewhere; /* busy: all under way; elsewhere: without a slot */
     bool cancelled, cancel_sent, shown_done;
     gpuc_error *fatal, *first_failure;
     size_t ended, done, failed, skipped;
@@ -114,6 +114,7 @@ struct gpuc__graph {
     gpuc__node **heap; /* nodes with a deadline, the earliest first */
     size_t heap_count;
     gpuc__lane *first_lane, *last_lane; /* with something to start */
+    gpuc__node_list ready_elsewhere;
     gpuc__node_list answered, starting, just_ended;
 };
 

@@ -62,16 +62,34 @@ static void queue_lane(gpuc__graph *graph, gpuc__lane *lane)
 void gpuc__graph_ready(gpuc__node *node)
 {
     node->state = GPUC__NODE_READY;
+    if (node->elsewhere) {
+        gpuc__list_push(&node->graph->ready_elsewhere, node);
+        return;
+    }
     gpuc__list_push(&node->lane->ready, node);
     queue_lane(node->graph, node->lane);
+}
+
+static gpuc__node *take_elsewhere(gpuc__graph *graph)
+{
+    gpuc__node *node = gpuc__list_pop(&graph->ready_elsewhere);
+
+    if (node) {
+        node->lane->active++;
+        graph->busy++;
+        graph->elsewhere++;
+    }
+    return node;
 }
 
 gpuc__node *gpuc__graph_take(gpuc__graph *graph)
 {
     gpuc__lane *lane = graph->first_lane;
-    gpuc__node *node;
+    gpuc__node *node = take_elsewhere(graph);
 
-    if (!lane || graph->busy >= graph->parallel)
+    if (node)
+        return node;
+    if (!lane || graph->busy - graph->elsewhere >= graph->parallel)
         return NULL;
     graph->first_lane = lane->next;
     if (!graph->first_lane)
@@ -88,8 +106,11 @@ gpuc__node *gpuc__graph_take(gpuc__graph *graph)
 void gpuc__graph_give_slot(gpuc__node *node)
 {
     node->lane->active--;
-    node->lane->alone = false;
     node->graph->busy--;
+    if (node->elsewhere)
+        node->graph->elsewhere--;
+    else
+        node->lane->alone = false;
     queue_lane(node->graph, node->lane);
 }
 
@@ -389,12 +410,13 @@ void gpuc__graph_reset(gpuc__graph *graph)
     graph->cluster = NULL;
     graph->mode = GPUC__GRAPH_IDLE;
     graph->op = NULL;
-    graph->busy = 0;
+    graph->busy = graph->elsewhere = 0;
     graph->cancelled = graph->cancel_sent = graph->shown_done = false;
     graph->ended = graph->done = graph->failed = graph->skipped = 0;
     graph->progress_shown = 0;
     graph->heap_count = 0;
     graph->first_lane = graph->last_lane = NULL;
+    memset(&graph->ready_elsewhere, 0, sizeof(graph->ready_elsewhere));
     memset(&graph->answered, 0, sizeof(graph->answered));
     memset(&graph->starting, 0, sizeof(graph->starting));
     memset(&graph->just_ended, 0, sizeof(graph->just_ended));
