@@ -74,13 +74,13 @@ uint64_t gpuc__gce_call_scaled(const gpuc__gce_call *call, uint64_t ms);
 
 /* request.c: begins a request. target: new string, consumed, NULL without memory. Not inside the
  * call that begins the call. */
-void gpuc__gce_request(gpuc__gce_call *call, const char *method, char *target, bool safe,
-                       void (*on_answer)(gpuc__gce_call *call, json_t *answer));
+void gpuc__gce_call_request(gpuc__gce_call *call, const char *method, char *target, bool safe,
+                            void (*on_answer)(gpuc__gce_call *call, json_t *answer));
 /* What the caller asked for: target with its query, more ("a=b", may be NULL) and the request id.
  */
-char *gpuc__gce_target(const gpuc__gce_call *call, const char *more);
+char *gpuc__gce_call_target(const gpuc__gce_call *call, const char *more);
 /* The answer to the request makes no sense, or not yet: again a few times, then the error. */
-void gpuc__gce_request_odd(gpuc__gce_call *call, gpuc_error *error);
+void gpuc__gce_call_odd(gpuc__gce_call *call, gpuc_error *error);
 
 /* retry.c: pure. failures from 1; retry_after in seconds, 0: none; now: wall clock. Milliseconds.
  */

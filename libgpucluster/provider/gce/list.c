@@ -114,7 +114,7 @@ static void on_page(gpuc__gce_call *call, json_t *answer)
     if (next && !*next)
         next = NULL;
     if (check_page(call, answer, next, &error) != GPUC_OK) {
-        gpuc__gce_request_odd(call, error);
+        gpuc__gce_call_odd(call, error);
     } else if (!add_items(call, json_object_get(answer, "items"))) {
         gpuc__error_set(&error, GPUC_EPROTO, GPUC_DOMAIN_PROVIDER,
                         "the answer's items are no list%s%s", call->kind ? " of " : "",
@@ -137,11 +137,11 @@ static void ask_page(gpuc__gce_call *call)
     char *more =
         gpuc__asprintf("maxResults=500%s%s%s", call->kind ? "&returnPartialSuccess=true" : "",
                        token ? "&pageToken=" : "", token ? token : "");
-    char *target = more && (token || !call->page) ? gpuc__gce_target(call, more) : NULL;
+    char *target = more && (token || !call->page) ? gpuc__gce_call_target(call, more) : NULL;
 
     gpuc__free(token);
     gpuc__free(more);
-    gpuc__gce_request(call, call->method, target, true, on_page);
+    gpuc__gce_call_request(call, call->method, target, true, on_page);
 }
 
 gpuc__gce_call *gpuc__gce_list(gpuc__gce_client *client, const gpuc__gce_args *args,

@@ -7,9 +7,10 @@
 #include "util/alloc.h"
 #include "util/error.h"
 
-#define WAIT_TRY_S 150     /* the server may hold a wait for 2 minutes */
-#define WAIT_FLOOR_MS 1000 /* between waits that come back early; grows to WAIT_FLOORS times that  \
-                            */
+#define WAIT_TRY_S 150 /* the server may hold a wait for 2 minutes */
+#define WAIT_FLOOR_MS                                                                              \
+    1000 /* between waits that come back early; grows to WAIT_FLOORS times that                    \
+          */
 #define WAIT_FLOORS 5
 
 /* One path segment of harmless characters; its length, 0 if it is none. */
@@ -107,7 +108,8 @@ static void on_wait(gpuc__gce_call *call, json_t *operation)
 static void ask_wait(gpuc__gce_call *call)
 {
     call->try_s = WAIT_TRY_S;
-    gpuc__gce_request(call, "POST", gpuc__asprintf("/%s/wait", call->operation), true, on_wait);
+    gpuc__gce_call_request(call, "POST", gpuc__asprintf("/%s/wait", call->operation), true,
+                           on_wait);
 }
 
 /* A server that holds no wait is not to be hammered. */
@@ -151,7 +153,7 @@ void gpuc__gce_operation_take(gpuc__gce_call *call, json_t *operation)
     }
     if (error) {
         gpuc__free(path);
-        gpuc__gce_request_odd(call, error);
+        gpuc__gce_call_odd(call, error);
         return;
     }
     if (!call->operation)
@@ -168,8 +170,8 @@ void gpuc__gce_operation_take(gpuc__gce_call *call, json_t *operation)
 
 static void begin_mutation(gpuc__gce_call *call)
 {
-    gpuc__gce_request(call, call->method, gpuc__gce_target(call, NULL),
-                      call->safe || call->request_id, gpuc__gce_operation_take);
+    gpuc__gce_call_request(call, call->method, gpuc__gce_call_target(call, NULL),
+                           call->safe || call->request_id, gpuc__gce_operation_take);
 }
 
 gpuc__gce_call *gpuc__gce_mutate(gpuc__gce_client *client, const gpuc__gce_args *args)

@@ -82,7 +82,7 @@ static void again(gpuc__gce_call *call, bool lost, gpuc__gce_pace pace, unsigned
     gpuc__gce_call_after(call, ms, ask_token);
 }
 
-void gpuc__gce_request_odd(gpuc__gce_call *call, gpuc_error *error)
+void gpuc__gce_call_odd(gpuc__gce_call *call, gpuc_error *error)
 {
     if (++call->odd < ODD_MAX) {
         again(call, true, GPUC__GCE_PACE_BACKOFF, 0, error);
@@ -103,7 +103,7 @@ static void on_transport_error(gpuc__gce_call *call, gpuc_error *error)
         again(call, true, GPUC__GCE_PACE_BACKOFF, 0, error);
         break;
     case GPUC_EPROTO:
-        gpuc__gce_request_odd(call, error);
+        gpuc__gce_call_odd(call, error);
         break;
     case GPUC_ELIMIT: /* it answered, at length; the same comes again */
         give_up(call, true, GPUC__GCE_SCOPE_FINAL, error);
@@ -154,7 +154,7 @@ static void bad_answer(gpuc__gce_call *call, int status, const char *body, size_
     gpuc__error_evidence(&error, body, length);
     gpuc__error_remedy(&error, REMEDY_ANSWER);
     if (status < 300)
-        gpuc__gce_request_odd(call, error);
+        gpuc__gce_call_odd(call, error);
     else
         gpuc__gce_call_fail(call, GPUC__GCE_SCOPE_FINAL, error);
 }
@@ -279,7 +279,7 @@ static void ask_token(gpuc__gce_call *call)
     gpuc__gce_auth_token(call->client->auth, on_token, call);
 }
 
-char *gpuc__gce_target(const gpuc__gce_call *call, const char *more)
+char *gpuc__gce_call_target(const gpuc__gce_call *call, const char *more)
 {
     gpuc__buf text = GPUC__BUF_INIT(64 * 1024);
     bool mutation = strcmp(call->method, "GET") != 0;
@@ -299,8 +299,8 @@ char *gpuc__gce_target(const gpuc__gce_call *call, const char *more)
     return gpuc__buf_take(&text);
 }
 
-void gpuc__gce_request(gpuc__gce_call *call, const char *method, char *target, bool safe,
-                       void (*on_answer)(gpuc__gce_call *call, json_t *answer))
+void gpuc__gce_call_request(gpuc__gce_call *call, const char *method, char *target, bool safe,
+                            void (*on_answer)(gpuc__gce_call *call, json_t *answer))
 {
     gpuc__free(call->target);
     call->target = target;
@@ -324,8 +324,8 @@ static void on_sent(gpuc__gce_call *call, json_t *answer)
 
 static void begin_send(gpuc__gce_call *call)
 {
-    gpuc__gce_request(call, call->method, gpuc__gce_target(call, NULL),
-                      call->safe || call->request_id, on_sent);
+    gpuc__gce_call_request(call, call->method, gpuc__gce_call_target(call, NULL),
+                           call->safe || call->request_id, on_sent);
 }
 
 gpuc__gce_call *gpuc__gce_send(gpuc__gce_client *client, const gpuc__gce_args *args)
