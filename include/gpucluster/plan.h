@@ -31,7 +31,7 @@ GPUC_API char *gpuc_plan_to_text(const gpuc_plan *plan);
 /** The exact commands of every step, as a commented shell text. @param[in] plan not NULL. @return new string (gpuc_free), or NULL without memory. @blocking no @threadsafety any thread @since 0.1 */
 GPUC_API char *gpuc_plan_to_shell(const gpuc_plan *plan);
 
-/** The plan as JSON: {"cluster","changes","steps":[{"id","machine","title","verdict","detail","after"}]}. @param[in] plan not NULL. @return new string (gpuc_free), or NULL without memory. @blocking no @threadsafety any thread @since 0.1 */
+/** The plan as JSON: {"cluster","changes","steps":[{"id","machine","title","verdict","detail","after"}],"provider"}; provider is there where the machines' provider has something to say of them all, such as their price. @param[in] plan not NULL. @return new string (gpuc_free), or NULL without memory. @blocking no @threadsafety any thread @since 0.1 */
 GPUC_API char *gpuc_plan_to_json(const gpuc_plan *plan);
 
 /** Takes a reference. @param[in] plan not NULL. @return plan. @blocking no @threadsafety any thread @since 0.1 */

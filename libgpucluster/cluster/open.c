@@ -2,7 +2,7 @@
 /* Opening and closing a cluster: its spec, its state, what the caller adds to the recipe. */
 #include <string.h>
 
-#include "cluster/cluster.h"
+#include "cluster/provide.h"
 #include "core/context.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -74,6 +74,8 @@ static int fill(gpuc_cluster *cluster, const gpuc_spec *spec, const char *name, 
     if (rc == GPUC_OK && !gpuc__provider_get(cluster->model->provider))
         rc = gpuc__error_set(err, GPUC_EUNSUPPORTED, GPUC_DOMAIN_PROVIDER,
                              "this build has no provider of that kind");
+    if (rc == GPUC_OK && gpuc__cluster_ops(cluster)->settle)
+        rc = gpuc__cluster_ops(cluster)->settle(cluster->model, err);
     if (rc == GPUC_OK)
         rc = gpuc__recipe_new(&cluster->recipe, err);
     if (rc == GPUC_OK)

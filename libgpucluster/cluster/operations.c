@@ -7,6 +7,7 @@
 #include "cluster/provide.h"
 #include "core/context.h"
 #include "core/op.h"
+#include "core/plan.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
@@ -265,6 +266,10 @@ static void on_plan(void *data, gpuc_plan *plan, gpuc_error *error)
 {
     work *w = data;
 
+    const gpuc__provider_ops *provider = gpuc__cluster_ops(w->cluster);
+
+    if (plan && provider->describe)
+        gpuc__plan_describe(plan, provider->describe(w->cluster->provider));
     w->plan = plan;
     w->error = error;
     gpuc__context_post(w->cluster->context, &w->end);
@@ -281,6 +286,11 @@ static int launch(work *w, gpuc_error **err)
     return gpuc__graph_run(w->graph, w->op, w->cluster->parallel, on_run, w, err);
 }
 
+static int cancelled_early(gpuc_error **err)
+{
+    return gpuc__error_set(err, GPUC_ECANCELLED, GPUC_DOMAIN_NONE, "cancelled before the first step");
+}
+
 /* Machines that carry the cluster's label but that neither spec nor state knows (a client was killed
  * while it made them, and the spec has changed since) are taken away as well. */
 static void on_listed(void *data, const char *const *names, gpuc_error *error)
@@ -289,8 +299,7 @@ static void on_listed(void *data, const char *const *names, gpuc_error *error)
     int rc = error ? gpuc_error_code(error) : GPUC_OK;
 
     if (rc == GPUC_OK && w->cancelled)
-        rc = gpuc__error_set(&error, GPUC_ECANCELLED, GPUC_DOMAIN_NONE,
-                             "cancelled before the first step");
+        rc = cancelled_early(&error);
     for (; rc == GPUC_OK && names && *names; names++)
         rc = gpuc__cluster_add_stray(w->cluster, *names, &error);
     if (rc == GPUC_OK)
@@ -299,16 +308,55 @@ static void on_listed(void *data, const char *const *names, gpuc_error *error)
         on_run(w, error);
 }
 
+static int list_or_launch(work *w, gpuc_error **err)
+{
+    if (w->kind == GPUC__WORK_VERIFY || !w->cluster->identity.uuid)
+        return launch(w, err);
+    gpuc__cluster_ops(w->cluster)->list(w->cluster->provider, on_listed, w);
+    return GPUC_OK;
+}
+
+static void on_checked(void *data, gpuc_error *error)
+{
+    work *w = data;
+    int rc = error ? gpuc_error_code(error) : GPUC_OK;
+
+    if (rc == GPUC_OK && w->cancelled)
+        rc = cancelled_early(&error);
+    if (rc == GPUC_OK)
+        rc = list_or_launch(w, &error);
+    if (rc < 0)
+        on_run(w, error);
+}
+
+/* A plan shows whether its machines can be made, and what they cost; an `up` asks beforehand where
+ * machines cost money, and finds out elsewhere when it makes them. */
+static bool wants_check(const work *w)
+{
+    const gpuc_cluster *cluster = w->cluster;
+    const gpuc__provider_ops *provider = gpuc__cluster_ops(cluster);
+
+    if (!provider->makes_machines ||
+        !(w->kind == GPUC__WORK_PLAN || (w->kind == GPUC__WORK_UP && provider->describe)))
+        return false;
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        const gpuc__member *member = cluster->members[i];
+
+        if (member->model && (!member->has_info || member->replace))
+            return true;
+    }
+    return false;
+}
+
 static int begin(work *w, gpuc_error **err)
 {
-    const gpuc__provider_ops *provider = gpuc__provider_get(w->cluster->model->provider);
     int rc = prepare(w, err);
 
     if (rc < 0)
         return rc;
-    if (w->kind == GPUC__WORK_VERIFY || !w->cluster->identity.uuid)
-        return launch(w, err);
-    provider->list(w->cluster->provider, on_listed, w);
+    if (!wants_check(w))
+        return list_or_launch(w, err);
+    gpuc__cluster_ops(w->cluster)->check(w->cluster->provider, on_checked, w);
     return GPUC_OK;
 }
 

@@ -68,6 +68,12 @@ gpuc_step *gpuc__plan_add(gpuc_plan *plan, const char *machine, const char *id, 
     return step;
 }
 
+void gpuc__plan_describe(gpuc_plan *plan, json_t *provider)
+{
+    json_decref(plan->provider);
+    plan->provider = provider;
+}
+
 size_t gpuc_plan_size(const gpuc_plan *plan)
 {
     return plan->count;
@@ -111,6 +117,7 @@ gpuc_plan *gpuc_plan_unref(gpuc_plan *plan)
         if (step->shell && --step->shell->refs == 0)
             gpuc__free(step->shell);
     }
+    json_decref(plan->provider);
     gpuc__free(plan->steps);
     gpuc__free(plan->cluster);
     gpuc__free(plan);

@@ -3,6 +3,7 @@
 #ifndef GPUC__PLAN_H
 #define GPUC__PLAN_H
 #include <gpucluster.h>
+#include <jansson.h>
 
 #include "core/map.h"
 
@@ -25,6 +26,7 @@ struct gpuc_plan {
     char *cluster;
     gpuc_step *steps;
     size_t count, capacity;
+    json_t *provider; /* what the provider says of the whole; NULL: nothing */
 };
 
 /* Room for `capacity` steps. NULL without memory. */
@@ -35,4 +37,7 @@ gpuc_plan *gpuc__plan_new(const char *cluster, size_t capacity);
 gpuc_step *gpuc__plan_add(gpuc_plan *plan, const char *machine, const char *id, const char *title,
                           int verdict, const char *detail, size_t *after, size_t after_count,
                           char *shell, const gpuc_step *like);
+/* What the provider says of the whole: an object, consumed; its "text" is for people. Before the plan
+ * is handed out. */
+void gpuc__plan_describe(gpuc_plan *plan, json_t *provider);
 #endif

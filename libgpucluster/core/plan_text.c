@@ -135,6 +135,18 @@ static void put_what(gpuc__buf *out, const row *r, const row *above)
     gpuc__buf_putc(out, '\n');
 }
 
+/* The provider's words, each line after `mark`. */
+static void put_provider(gpuc__buf *out, const gpuc_plan *plan, const char *mark)
+{
+    const char *text = json_string_value(json_object_get(plan->provider, "text"));
+    size_t length;
+
+    for (; text && *text; text += length + (text[length] == '\n')) {
+        length = strcspn(text, "\n");
+        gpuc__buf_printf(out, "%s%.*s\n", mark, (int)length, text);
+    }
+}
+
 static void put_summary(gpuc__buf *out, const gpuc_plan *plan)
 {
     size_t counts[VERDICTS] = {0};
@@ -150,6 +162,7 @@ static void put_summary(gpuc__buf *out, const gpuc_plan *plan)
         }
     }
     gpuc__buf_puts(out, gpuc_plan_changes(plan) ? "\n" : "; nothing to do\n");
+    put_provider(out, plan, "");
 }
 
 char *gpuc_plan_to_text(const gpuc_plan *plan)
@@ -206,6 +219,7 @@ char *gpuc_plan_to_shell(const gpuc_plan *plan)
 
     gpuc__buf_printf(&out, "# The steps of %s in order, with their exact commands.\n",
                      plan->cluster);
+    put_provider(&out, plan, "# ");
     for (size_t i = 0; i < plan->count; i++) {
         const gpuc_step *step = &plan->steps[i];
 
@@ -258,6 +272,10 @@ char *gpuc_plan_to_json(const gpuc_plan *plan)
         if (json_array_append_new(steps, item) != 0)
             steps = NULL;
     }
+    /* A copy: plans are shared between threads, and so are no counts of references. */
+    if (steps && plan->provider &&
+        json_object_set_new(root, "provider", json_deep_copy(plan->provider)) != 0)
+        steps = NULL;
     if (steps)
         dump = json_dumps(root, JSON_INDENT(2));
     text = gpuc__strdup(dump);

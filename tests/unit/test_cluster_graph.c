@@ -120,6 +120,26 @@ static void place(world *w, const char *name)
     member->has_info = true;
 }
 
+/* What cannot be made is said by the plan, not found out by `up`. */
+static void test_cluster_graph__a_plan_asks_whether_machines_can_be_made(void **state)
+{
+    static const char nowhere[] = "apiVersion: gpucluster/v1\n"
+                                  "name: unit\n"
+                                  "provider: {kind: local, socket: /nonexistent/s, image: none}\n"
+                                  "machines: [{name: master, role: control-plane}]\n";
+    gpuc_error *error = NULL;
+    gpuc_plan *plan = NULL;
+    world w;
+
+    open_world(&w, nowhere);
+    assert_true(gpuc_cluster_plan(&plan, w.cluster, 0, &error) < 0);
+    assert_null(plan);
+    assert_non_null(strstr(gpuc_error_message(error), "/nonexistent/s"));
+    gpuc_error_unref(error);
+    assert_null(w.cluster->busy);
+    close_world(&w);
+}
+
 static void test_cluster_graph__up_has_the_steps_of_each_role(void **state)
 {
     static const char *const gpu_steps[] = {"gpu.driver",       "gpu.reboot",       "gpu.toolkit",
@@ -279,6 +299,7 @@ static void test_cluster_graph__a_machine_is_replaced(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cluster_graph__a_plan_asks_whether_machines_can_be_made),
         cmocka_unit_test(test_cluster_graph__up_has_the_steps_of_each_role),
         cmocka_unit_test(test_cluster_graph__up_waits_for_the_right_things),
         cmocka_unit_test(test_cluster_graph__up_without_proof),

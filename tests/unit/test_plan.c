@@ -131,12 +131,40 @@ static void test_plan__json(void **state)
     gpuc_plan_unref(plan);
 }
 
+static void test_plan__what_the_provider_says(void **state)
+{
+    gpuc_plan *plan = sample();
+    json_t *root;
+    char *text;
+
+    gpuc__plan_describe(plan, json_pack("{s:s, s:f}", "text", "price: 1.14 US dollars an hour\nof 2026",
+                                        "price_per_hour", 1.14));
+    text = gpuc_plan_to_text(plan);
+    assert_non_null(strstr(text, "1 check\nprice: 1.14 US dollars an hour\nof 2026\n"));
+    gpuc_free(text);
+    text = gpuc_plan_to_shell(plan);
+    assert_non_null(strstr(text, "\n# price: 1.14 US dollars an hour\n# of 2026\n"));
+    gpuc_free(text);
+    text = gpuc_plan_to_json(plan);
+    root = json_loads(text, 0, NULL);
+    assert_true(json_number_value(json_object_get(json_object_get(root, "provider"),
+                                                  "price_per_hour")) > 1.13);
+    json_decref(root);
+    gpuc_free(text);
+    gpuc__plan_describe(plan, NULL);
+    text = gpuc_plan_to_json(plan);
+    assert_null(strstr(text, "provider"));
+    gpuc_free(text);
+    gpuc_plan_unref(plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plan__table_groups_equal_steps),
         cmocka_unit_test(test_plan__says_a_reason_once),
         cmocka_unit_test(test_plan__nothing_to_do),
+        cmocka_unit_test(test_plan__what_the_provider_says),
         cmocka_unit_test(test_plan__shell_has_nothing_but_the_commands),
         cmocka_unit_test(test_plan__json),
     };
