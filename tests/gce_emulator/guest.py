@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+from typing import Any
 
 # The value of a switch in metadata is read as Go's strconv.ParseBool reads it.
 TRUE_WORDS = {"1", "t", "T", "TRUE", "true", "True"}
@@ -18,7 +19,7 @@ HOST_KEY_TYPES = ("ssh-rsa", "ssh-ed25519", "ecdsa-sha2-nistp256")
 USER_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,31}$")
 
 
-def items(metadata: dict | None) -> dict[str, str]:
+def items(metadata: dict[str, Any] | None) -> dict[str, str]:
     """The items of a metadata resource as a dictionary."""
     return {i["key"]: i.get("value", "") for i in (metadata or {}).get("items") or []}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -24,6 +25,9 @@ from .settings import Settings
 from .validate import Validator
 from .world import World
 
+DISCOVERY = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")).joinpath(
+    "gpucluster-bed", "gce-emulator", "discovery")  # `venv` puts it there
+
 
 def _arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="emulator", description="SIMULATED Compute Engine")
@@ -32,12 +36,19 @@ def _arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--project", action="append", help="default my-project; may be repeated")
     parser.add_argument("--backend", default="none", metavar="NAME[:OPTION]")
     parser.add_argument("--latency", type=int, default=100, metavar="MS", help="of operations")
-    parser.add_argument("--discovery", metavar="FILE", help="compute.v1.json: check all against it")
+    parser.add_argument("--discovery", metavar="DIR", help="with compute.v1.json: check all against "
+                        f"it; `none`: do not; default {DISCOVERY} where it is there")
     parser.add_argument("--faults", metavar="FILE", help="JSON: rules from the start on")
     parser.add_argument("--settings", metavar="JSON", default="{}")
     parser.add_argument("--log", metavar="FILE", help="requests, a JSON line each")
     parser.add_argument("--credentials", metavar="DIR", help="write credential files of all kinds")
     return parser.parse_args(words)
+
+
+def _validator(folder: str | None) -> Validator | None:
+    if folder == "none" or folder is None and not DISCOVERY.exists():
+        return None
+    return Validator(Path(folder) if folder else DISCOVERY)
 
 
 def _relay(world: World, tokens: Tokens) -> Relay:
@@ -67,10 +78,12 @@ async def run(words: list[str]) -> int:
     backend = backends.load(name, option or None)
     await backend.open()
     world = World(options.project or ["my-project"], backend, Catalogue(), settings)
+    for project in world.projects:
+        await world.firewalls_settled(project)
     if options.faults:
         world.faults.add(json.loads(Path(options.faults).read_text()))
     tokens, log = Tokens(settings), RequestLog(options.log)
-    validator = Validator(Path(options.discovery)) if options.discovery else None
+    validator = _validator(options.discovery)
     relay = _relay(world, tokens)
     servers = [Server(Api(world, tokens, log, validator, relay).handle),
                Server(MetadataServer(world, tokens).handle)]

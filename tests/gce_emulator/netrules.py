@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
 IAP_RANGE = "35.235.240.0/20"
 PROTOCOLS = {"tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp", "icmp": "icmp", "1": "icmp"}
@@ -13,7 +14,7 @@ def tail(url: str) -> str:
     return (url or "").rstrip("/").rsplit("/", 1)[-1]
 
 
-def applies(rule: dict, instance: dict) -> bool:
+def applies(rule: dict[str, Any], instance: dict[str, Any]) -> bool:
     """The rule is on the network of the instance, and targets it."""
     nics = instance.get("networkInterfaces") or [{}]
     networks = {tail(nic.get("network", "default")) for nic in nics}
@@ -25,21 +26,21 @@ def applies(rule: dict, instance: dict) -> bool:
     return not targets or bool(set(targets) & set((instance.get("tags") or {}).get("items") or []))
 
 
-def sources(rule: dict) -> list[str]:
+def sources(rule: dict[str, Any]) -> list[str]:
     """IPv4 ranges; those by tag are for the inside of the network and left out."""
     if rule.get("sourceRanges"):
         return [r for r in rule["sourceRanges"] if ":" not in r]
     return [] if rule.get("sourceTags") or rule.get("sourceServiceAccounts") else ["0.0.0.0/0"]
 
 
-def openings(rule: dict) -> list[tuple[str, list[str]]]:
+def openings(rule: dict[str, Any]) -> list[tuple[str, list[str]]]:
     """[(protocol, ports as "22" or "80-90"; none: all)]; protocol "all" for any."""
     entries = [(str(a.get("IPProtocol")), a.get("ports") or [])
                for a in rule.get("allowed") or rule.get("denied") or []]
     return [(PROTOCOLS.get(protocol, protocol), ports) for protocol, ports in entries]
 
 
-def in_order(rules: list[dict], instance: dict) -> list[dict]:
+def in_order(rules: list[dict[str, Any]], instance: dict[str, Any]) -> list[dict[str, Any]]:
     """Those that apply, as they are looked at: by priority, among equals the refusals first."""
     return sorted((r for r in rules if applies(r, instance)),
                   key=lambda r: (int(r.get("priority", 1000)), 0 if r.get("denied") else 1))
@@ -53,7 +54,7 @@ def covers(ports: list[str], port: int) -> bool:
     return not ports
 
 
-def lets_in(rules: list[dict], instance: dict, protocol: str, port: int, source: str) -> bool:
+def lets_in(rules: list[dict[str, Any]], instance: dict[str, Any], protocol: str, port: int, source: str) -> bool:
     """Whether a connection from `source` (address or range) gets in; closed by default."""
     wanted = ipaddress.ip_network(source, strict=False)
     for rule in in_order(rules, instance):

@@ -94,6 +94,8 @@ class Operations:
             _, failure = await asyncio.gather(asyncio.sleep(latency * 0.7), _caught(start.work()))
             if failure is not None:
                 raise failure
+            if start.kind == "setTags" or "/global/firewalls/" in start.target:
+                await self._world.firewalls_settled(start.scope.project)
         except OperationError as error:
             await self._fail(resource, start, error)
         except BackendError as error:

@@ -119,6 +119,11 @@ class World:
             "metadata": sorted(project.metadata_map()),
         } for name, project in self.projects.items()}
 
+    async def firewalls_settled(self, project: str) -> None:
+        """Rules, or whom they target, have changed: the backend lets in what they say."""
+        rules = list(self.projects[project].firewalls.values())
+        await self.backend.firewalls_changed(project, rules)
+
     async def reset(self) -> None:
         """Back to the beginning; the settings stay."""
         await self.operations.close()
@@ -130,6 +135,8 @@ class World:
         self.stock.clear()
         self.violations.clear()
         self.faults.clear()
+        for name in self.projects:
+            await self.firewalls_settled(name)
 
     def _new_project(self, name: str) -> Project:
         limits = {("global", metric): float(limit)

@@ -94,12 +94,12 @@ class Backend(ABC):
         """Metadata of the instance or of its project changed: what the guest agent would do (keys,
         users) happens here. Also called once after start."""
 
-    async def firewalls_changed(self, rules: list[dict[str, Any]]) -> None:
-        """The firewall rules of the project, as the API lists them, after each change of them or of
+    async def firewalls_changed(self, project: str, rules: list[dict[str, Any]]) -> None:
+        """The firewall rules of a project, as the API lists them, after each change of them or of
         an instance's tags; also once after open."""
 
     async def guest_attributes(self, instance: Instance) -> dict[str, str]:
-        """"NAMESPACE/KEY" → value, such as "hostkeys/ssh-ed25519" → base64. Empty until the guest
+        """NAMESPACE/KEY → value, such as hostkeys/ssh-ed25519 → base64. Empty until the guest
         has written them. The emulator itself hides them all unless enable-guest-attributes is on
         (instance's value beats the project's)."""
         return {}

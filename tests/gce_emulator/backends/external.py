@@ -10,9 +10,10 @@ import asyncio
 import ipaddress
 import os
 import re
+from typing import Any
 
 from .. import netrules
-from .base import BackendError
+from .base import BackendError, Instance
 
 NET = ipaddress.ip_network("203.0.113.0/24")
 ACTIONS = {True: "accept", False: "drop"}
@@ -34,7 +35,7 @@ def ports_text(protocol: str, ports: list[str]) -> str:
     return f"{protocol} dport {{ {', '.join(ports)} }}" if ports else f"ip protocol {protocol}"
 
 
-def rule_lines(address: str, rules: list[dict], instance: dict) -> list[str]:
+def rule_lines(address: str, rules: list[dict[str, Any]], instance: dict[str, Any]) -> list[str]:
     """The rules that apply to the instance, in order, for its external address."""
     lines = []
     for rule in netrules.in_order(rules, instance):
@@ -95,8 +96,8 @@ class External:
         self.block = ""
         self.bridge = ""
         self.inside: dict[str, str] = {}
-        self.instances: dict[str, dict] = {}
-        self.rules: list[dict] = []
+        self.instances: dict[str, Instance] = {}
+        self.rules: dict[str, list[dict[str, Any]]] = {}  # by project
         self._lock = asyncio.Lock()
 
     async def open(self, bridge: str) -> None:
@@ -130,16 +131,16 @@ class External:
 
     async def apply(self) -> None:
         async with self._lock:
-            checks = [line for address in self.inside
-                      for line in rule_lines(address, self.rules, self.instances[address])]
+            checks = [line for address, instance in self.instances.items() for line in rule_lines(
+                address, self.rules.get(instance.project, []), instance.resource)]
             await tool("nft", "-f", "-",
                        text=ruleset(self.table, self.block, self.inside, checks))
 
-    async def take(self, internal: str, resource: dict) -> str:
+    async def take(self, internal: str, instance: Instance) -> str:
         for address in ipaddress.ip_network(self.block).hosts():
             if str(address) not in self.inside:
                 self.inside[str(address)] = internal
-                self.instances[str(address)] = resource
+                self.instances[str(address)] = instance
                 await self.apply()
                 return str(address)
         raise BackendError(f"all external addresses of {self.block} are taken")
@@ -149,7 +150,7 @@ class External:
             self.instances.pop(address, None)
             await self.apply()
 
-    async def set_rules(self, rules: list[dict]) -> None:
-        self.rules = rules
+    async def set_rules(self, project: str, rules: list[dict[str, Any]]) -> None:
+        self.rules[project] = rules
         if self.block:
             await self.apply()

@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 from dataclasses import dataclass, field
+from typing import Any
 
 from .agent import Agent
 from .base import Addresses, Backend, BackendError, Instance
@@ -168,7 +169,7 @@ class Implementation(Backend):
             return Addresses(internal, internal)
         if machine.addresses:
             await self.external.release(machine.addresses.external)
-        return Addresses(internal, await self.external.take(internal, instance.resource))
+        return Addresses(internal, await self.external.take(internal, instance))
 
     async def stop(self, instance: Instance) -> None:
         machine = self.machine_of(instance)
@@ -196,9 +197,9 @@ class Implementation(Backend):
     async def metadata_changed(self, instance: Instance) -> None:
         self.machine_of(instance).agent.wake()
 
-    async def firewalls_changed(self, rules: list[dict]) -> None:
+    async def firewalls_changed(self, project: str, rules: list[dict[str, Any]]) -> None:
         if self.external:
-            await self.external.set_rules(rules)
+            await self.external.set_rules(project, rules)
 
     async def guest_attributes(self, instance: Instance) -> dict[str, str]:
         return self.machine_of(instance).agent.attributes

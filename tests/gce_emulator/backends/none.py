@@ -19,8 +19,8 @@ class Implementation(Backend):
             n = self._next
             # 10.128.0.0/9 is what auto-mode networks use; 203.0.113.0/24 is for documentation.
             instance.backend_data = Addresses(
-                f"10.{128 + n // 65536 % 128}.{n // 256 % 256}.{n % 256}", f"203.0.113.{n % 254 + 1}"
-            )
+                f"10.{128 + n // 65536 % 128}.{n // 256 % 256}.{n % 256}",
+                f"203.0.113.{n % 254 + 1}")
         addresses: Addresses = instance.backend_data
         return addresses
 

@@ -103,7 +103,7 @@ class Life(unittest.IsolatedAsyncioTestCase):
         key = await self.host_key()
         # Closed until a rule opens it; the internal address is inside.
         self.assertNotEqual((await self.ssh("ubuntu", addresses.external, "true", key))[0], 0)
-        await backend.firewalls_changed([SSH])
+        await backend.firewalls_changed("p", [SSH])
         look = "hostname; sudo -n id -u; nvidia-smi -L; ls -d /dev/nvidia[0-9]"
         said = await self.until(0, "ubuntu", addresses.external, look, key)
         self.assertEqual(said.splitlines()[:2], ["worker-gpu-1", "0"])
