@@ -40,6 +40,8 @@ typedef struct gpuc__http_args {
     size_t response_max;       /* 0: 8 MiB; more is GPUC_ELIMIT */
     int timeout_ms;            /* 0: 60000; -1: none (a stream; then idle_ms rules) */
     bool compressed;           /* accepts a gzip answer; response_max bounds what comes out of it */
+    bool once;                 /* on a new connection: of one that was used before, and breaks,
+                                * curl sends the request a second time */
     int idle_ms;               /* no byte for so long is GPUC_ETIMEDOUT; 0: no rule */
     bool secret; /* body and answer are overwritten before their memory is freed */
     /* With `chunk` set, a 2xx body is given as it comes and not kept; return false to end the

@@ -234,6 +234,8 @@ static CURLcode set_common(gpuc__http_request *r, const gpuc__http_args *args)
     curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
     curl_easy_setopt(r->easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, r);
+    if (args->once)
+        curl_easy_setopt(r->easy, CURLOPT_FRESH_CONNECT, 1L);
     if (args->compressed)
         result |= curl_easy_setopt(r->easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     return result | set_connection(r);

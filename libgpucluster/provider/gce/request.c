@@ -232,6 +232,7 @@ static void send_try(gpuc__gce_call *call)
                                                    .response_max = call->answer_max,
                                                    .timeout_ms = try_ms(call),
                                                    .compressed = true,
+                                                  .once = !call->now_safe,
                                                    .done = on_done,
                                                    .data = call});
     gpuc__free_secret(bearer);
