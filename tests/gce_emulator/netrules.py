@@ -54,7 +54,8 @@ def covers(ports: list[str], port: int) -> bool:
     return not ports
 
 
-def lets_in(rules: list[dict[str, Any]], instance: dict[str, Any], protocol: str, port: int, source: str) -> bool:
+def lets_in(rules: list[dict[str, Any]], instance: dict[str, Any], protocol: str, port: int,
+            source: str) -> bool:
     """Whether a connection from `source` (address or range) gets in; closed by default."""
     wanted = ipaddress.ip_network(source, strict=False)
     for rule in in_order(rules, instance):
