@@ -58,6 +58,25 @@ const gpuc__provider_ops *gpuc__cluster_ops(const gpuc_cluster *cluster)
     return gpuc__provider_get(cluster->model->provider);
 }
 
+/* Its tunnels end with it: what goes through them connects again at its next use. */
+static void drop_provider(gpuc_cluster *cluster)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        gpuc__member *member = cluster->members[i];
+
+        if (member->has_info && member->info.tunnelled && member->ssh)
+            gpuc__ssh_shut(member->ssh);
+        any = any || member->info.tunnelled;
+    }
+    if (any)
+        gpuc__cluster_drop_tunnels(cluster);
+    if (cluster->provider)
+        gpuc__cluster_ops(cluster)->free(cluster->provider);
+    cluster->provider = NULL;
+}
+
 int gpuc__cluster_open_provider(gpuc_cluster *cluster, gpuc_error **err)
 {
     const gpuc__provider_ops *ops = gpuc__cluster_ops(cluster);
@@ -70,9 +89,7 @@ int gpuc__cluster_open_provider(gpuc_cluster *cluster, gpuc_error **err)
     };
     int rc = GPUC_OK;
 
-    if (cluster->provider)
-        ops->free(cluster->provider);
-    cluster->provider = NULL;
+    drop_provider(cluster);
     if (cluster->model->ssh_identity)
         rc = gpuc__cluster_key(&key, cluster, cluster->model->ssh_identity, err);
     config.ssh_public_key = key ? gpuc__ssh_key_public(key) : cluster->identity.ssh_public;

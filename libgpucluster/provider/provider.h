@@ -84,8 +84,8 @@ struct gpuc__provider_ops {
     void (*make_shared)(gpuc__provider *provider, gpuc__provider_fn done, void *data);
     void (*drop_shared)(gpuc__provider *provider, gpuc__provider_fn done, void *data);
     /* Opens a stream to a port of a tunnelled machine: *fd is one end of a socketpair, the caller's;
-     * bytes wait until the tunnel is open; it ends when the tunnel does, and why is logged. It
-     * outlives the provider's free. NULL: machines are reached directly. */
+     * bytes wait until the tunnel is open; it ends when the tunnel does, and why is logged. All
+     * end with the provider's free. NULL: machines are reached directly. */
     int (*tunnel)(gpuc__provider *provider, const char *machine, int port, int *fd,
                   gpuc_error **err);
     /* Names of all machines that carry this cluster's label. */
