@@ -145,13 +145,19 @@ void gpuc__gce_call_finish(gpuc__gce_call *call, json_t *answer, gpuc__gce_scope
 
 void gpuc__gce_call_fail(gpuc__gce_call *call, gpuc__gce_scope scope, gpuc_error *error)
 {
+    gpuc__gce_call_fail_with(call, NULL, scope, error);
+}
+
+void gpuc__gce_call_fail_with(gpuc__gce_call *call, json_t *answer, gpuc__gce_scope scope,
+                              gpuc_error *error)
+{
     size_t length = strlen(call->doing);
     const char *said = gpuc_error_message(error);
 
     if (strncmp(said, call->doing, length) != 0 || said[length] != ':')
         gpuc__error_wrap(&error, gpuc_error_code(error), GPUC_DOMAIN_PROVIDER, "%s: %s",
                          call->doing, said);
-    gpuc__gce_call_finish(call, NULL, scope, error);
+    gpuc__gce_call_finish(call, answer, scope, error);
 }
 
 void gpuc__gce_call_nomem(gpuc__gce_call *call)

@@ -68,6 +68,8 @@ void gpuc__gce_call_finish(gpuc__gce_call *call, json_t *answer, gpuc__gce_scope
                            gpuc_error *error);
 /* Prefixes what was being done. */
 void gpuc__gce_call_fail(gpuc__gce_call *call, gpuc__gce_scope scope, gpuc_error *error);
+void gpuc__gce_call_fail_with(gpuc__gce_call *call, json_t *answer, gpuc__gce_scope scope,
+                              gpuc_error *error);
 void gpuc__gce_call_cancelled(gpuc__gce_call *call);
 void gpuc__gce_call_nomem(gpuc__gce_call *call);
 uint64_t gpuc__gce_call_scaled(const gpuc__gce_call *call, uint64_t ms);

@@ -27,21 +27,26 @@ struct gpuc__provider {
     gpuc__gce_auth *auth;       /* NULL until the first call */
     gpuc__gce_client *client;   /* likewise */
     char *project;              /* likewise */
-    void *looks, *creates, *work; /* look.c, create.c and the others: what is under way */
+    struct gpuc__gce_machines *machines; /* machines.h: what is under way with them */
+    void *work;                   /* of the others: likewise */
     void *checks;                 /* check.c: likewise */
     json_t *described;            /* check.c: what describe gives; freed with the provider */
     struct gpuc__gce_shared *shared;  /* shared.c: what is under way */
     struct gpuc__gce_tunnel *tunnels; /* iap.c: likewise */
 };
 
-/* gce.c: credentials, project and client, at the first call. */
+/* gce.c: credentials and client, at the first call, and the project where it is known: with the
+ * metadata server as source that is after the first token only. */
 int gpuc__gce_open(gpuc__provider *provider, gpuc_error **err);
+/* GPUC_EINVAL when nobody names a project. */
+int gpuc__gce_need_project(const gpuc__provider *provider, gpuc_error **err);
 void gpuc__gce_unref(gpuc__provider *provider);
 
 /* name.c: instance, rule and tag names: CLUSTER-MACHINE, at most 63 characters, a longer one ends
  * in a digest. New strings. */
 char *gpuc__gce_instance_name(const char *cluster, const char *machine);
-char *gpuc__gce_tag(const gpuc__provider *provider, gpuc__role role); /* NULL role 0: any machine */
+char *gpuc__gce_tag(const gpuc__provider *provider, gpuc__role role); /* role 0: any machine */
+/* expose NULL: the rule for SSH through IAP. */
 char *gpuc__gce_rule_name(const gpuc__provider *provider, const gpuc__expose_model *expose);
 
 /* look.c: all looks of one turn share one list. Instances of ours by label; one of the wanted name
@@ -57,6 +62,7 @@ int gpuc__gce_read_instance(gpuc__machine_info *out, const json_t *instance, boo
 typedef void (*gpuc__gce_keys_fn)(void *data, char **keys, gpuc_error *error);
 void gpuc__gce_host_keys(gpuc__provider *provider, const char *machine, const char *zone,
                          uint64_t deadline, gpuc__gce_keys_fn done, void *data);
+/* For those of this data, done does not come any more. */
 void gpuc__gce_host_keys_cancel(gpuc__provider *provider, const void *data);
 
 /* create.c, destroy.c */

@@ -128,7 +128,7 @@ static void take_done(gpuc__gce_call *call, json_t *operation)
     gpuc__gce_scope scope = gpuc__gce_classify(200, operation, call->doing, &error);
 
     if (error)
-        gpuc__gce_call_fail(call, scope, error);
+        gpuc__gce_call_fail_with(call, operation, scope, error);
     else
         gpuc__gce_call_finish(call, operation, GPUC__GCE_SCOPE_NONE, NULL);
 }

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The provider `gce`: its table of functions, and what must be known before the first call. */
+#include <string.h>
+
+#include "provider/gce/machines.h"
+#include "util/alloc.h"
+#include "util/error.h"
+
+/* Other files of the provider: until they are there it does without. */
+#pragma weak gpuc__gce_check
+#pragma weak gpuc__gce_check_cancel
+#pragma weak gpuc__gce_describe
+#pragma weak gpuc__gce_settle
+#pragma weak gpuc__gce_look_shared
+#pragma weak gpuc__gce_make_shared
+#pragma weak gpuc__gce_drop_shared
+#pragma weak gpuc__gce_shared_cancel
+#pragma weak gpuc__gce_tunnel
+#pragma weak gpuc__gce_tunnels_close
+
+#define SETTLE_MS 10000
+#define POLL_MS 500
+
+static void set_task(gpuc__task *task, void (*fn)(void *data), gpuc__provider *provider)
+{
+    task->fn = fn;
+    task->data = provider;
+}
+
+static int gce_new(gpuc__provider **out, const gpuc__provider_config *config, gpuc_error **err)
+{
+    gpuc__provider *provider = gpuc__calloc(1, sizeof(*provider));
+    struct gpuc__gce_machines *m = gpuc__calloc(1, sizeof(*m));
+    int rc;
+
+    if (!provider || !m) {
+        gpuc__free(provider);
+        gpuc__free(m);
+        return gpuc__error_nomem(err);
+    }
+    provider->refs = 1;
+    provider->machines = m;
+    m->settle_ms = SETTLE_MS;
+    m->poll_ms = POLL_MS;
+    provider->context = gpuc_context_ref(config->context);
+    provider->spec = config->spec;
+    provider->journal = config->journal;
+    provider->uuid = gpuc__strdup(config->cluster_uuid);
+    provider->public_key = gpuc__strdup(config->ssh_public_key);
+    provider->project = gpuc__strdup(config->spec->provider_project);
+    m->keys = json_object();
+    set_task(&m->looking, gpuc__gce_look_turn, provider);
+    set_task(&m->creating, gpuc__gce_create_turn, provider);
+    set_task(&m->destroying, gpuc__gce_destroy_turn, provider);
+    rc = gpuc__gce_catalogue_new(&provider->catalogue, err);
+    if (rc == GPUC_OK && (!provider->uuid || !m->keys ||
+                          (config->ssh_public_key && !provider->public_key) ||
+                          (config->spec->provider_project && !provider->project)))
+        rc = gpuc__error_nomem(err);
+    if (rc < 0)
+        gpuc__gce_unref(provider);
+    else
+        *out = provider;
+    return rc;
+}
+
+void gpuc__gce_unref(gpuc__provider *provider)
+{
+    struct gpuc__gce_machines *m = provider->machines;
+
+    if (--provider->refs > 0)
+        return;
+    while (m->records)
+        gpuc__gce_journal_end(m->records);
+    gpuc__context_unpost(provider->context, &m->flush);
+    gpuc__context_unpost(provider->context, &m->looking);
+    gpuc__context_unpost(provider->context, &m->creating);
+    gpuc__context_unpost(provider->context, &m->destroying);
+    gpuc__gce_timer_free(m->poll);
+    gpuc__gce_timer_free(m->key_timer);
+    json_decref(m->keys);
+    gpuc__free(m);
+    gpuc__gce_client_unref(provider->client);
+    gpuc__gce_auth_unref(provider->auth);
+    gpuc__gce_catalogue_free(provider->catalogue);
+    json_decref(provider->described);
+    gpuc__free(provider->project);
+    gpuc__free(provider->uuid);
+    gpuc__free(provider->public_key);
+    gpuc_context_unref(provider->context);
+    gpuc__free(provider);
+}
+
+static void gce_free(gpuc__provider *provider)
+{
+    if (!provider)
+        return;
+    gpuc__gce_cancel(provider, NULL);
+    if (gpuc__gce_tunnels_close)
+        gpuc__gce_tunnels_close(provider);
+    gpuc__gce_resume_stop(provider);
+    gpuc__gce_journal_close(provider);
+    gpuc__gce_unref(provider);
+}
+
+int gpuc__gce_open(gpuc__provider *provider, gpuc_error **err)
+{
+    int rc = GPUC_OK;
+
+    if (!provider->auth)
+        rc = gpuc__gce_auth_new(&provider->auth, provider->context, err);
+    if (rc == GPUC_OK && !provider->client)
+        rc = gpuc__gce_client_new(&provider->client, provider->context, provider->auth, NULL, err);
+    if (rc == GPUC_OK && !provider->project && gpuc__gce_auth_project(provider->auth)) {
+        provider->project = gpuc__strdup(gpuc__gce_auth_project(provider->auth));
+        rc = provider->project ? GPUC_OK : gpuc__error_nomem(err);
+    }
+    return rc;
+}
+
+int gpuc__gce_need_project(const gpuc__provider *provider, gpuc_error **err)
+{
+    if (provider->project)
+        return GPUC_OK;
+    gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_PROVIDER,
+                    "no project is named, by the spec, the environment or %s",
+                    gpuc__gce_auth_describe(provider->auth));
+    gpuc__error_remedy(err, "set provider.project in the spec, or CLOUDSDK_CORE_PROJECT");
+    return GPUC_EINVAL;
+}
+
+/* Everything that waits hears of it. */
+static void open_failed(gpuc__provider *provider, gpuc_error *error)
+{
+    provider->refs++;
+    gpuc__gce_find_fail(provider, error);
+    gpuc__gce_names_fail(provider, error);
+    gpuc__gce_create_fail(provider, error);
+    gpuc__gce_destroy_fail(provider, error);
+    gpuc_error_unref(error);
+    gpuc__gce_unref(provider);
+}
+
+static void on_token(void *data, const char *token, gpuc_error *error)
+{
+    gpuc__provider *provider = data;
+
+    (void)token; /* with it the project is known, where the metadata server tells it */
+    provider->machines->opening = false;
+    if (!error && gpuc__gce_open(provider, &error) == GPUC_OK)
+        gpuc__gce_need_project(provider, &error);
+    if (error) {
+        open_failed(provider, error);
+    } else {
+        gpuc__context_post(provider->context, &provider->machines->looking);
+        gpuc__gce_wake_all(provider);
+    }
+    gpuc__gce_unref(provider);
+}
+
+bool gpuc__gce_ready(gpuc__provider *provider)
+{
+    gpuc_error *error = NULL;
+
+    if (provider->machines->opening)
+        return false;
+    if (gpuc__gce_open(provider, &error) < 0 || gpuc__gce_journal_load(provider, &error) < 0) {
+        open_failed(provider, error);
+        return false;
+    }
+    if (provider->project)
+        return true;
+    provider->machines->opening = true;
+    provider->refs++;
+    gpuc__gce_auth_token(provider->auth, on_token, provider);
+    return false;
+}
+
+void gpuc__gce_wake_all(gpuc__provider *provider)
+{
+    gpuc__context_post(provider->context, &provider->machines->creating);
+    gpuc__context_post(provider->context, &provider->machines->destroying);
+}
+
+gpuc_error *gpuc__gce_error_copy(const gpuc_error *error, const char *machine)
+{
+    const char *evidence = gpuc_error_evidence(error), *remedy = gpuc_error_remedy(error);
+    gpuc_error *copy = NULL;
+
+    gpuc__error_set(&copy, gpuc_error_code(error), gpuc_error_domain(error), "%s",
+                    gpuc_error_message(error));
+    gpuc__error_native(&copy, gpuc_error_native_code(error));
+    gpuc__error_at(&copy, machine ? machine : gpuc_error_machine(error), gpuc_error_step(error));
+    gpuc__error_evidence(&copy, evidence, evidence ? strlen(evidence) : 0);
+    if (remedy)
+        gpuc__error_remedy(&copy, "%s", remedy);
+    gpuc__error_retryable(&copy, gpuc_error_retryable(error));
+    return copy;
+}
+
+void gpuc__gce_cancel(gpuc__provider *provider, const void *data)
+{
+    gpuc__gce_look_cancel(provider, data);
+    gpuc__gce_names_cancel(provider, data);
+    gpuc__gce_create_cancel(provider, data);
+    gpuc__gce_destroy_cancel(provider, data);
+    if (gpuc__gce_check_cancel)
+        gpuc__gce_check_cancel(provider, data);
+    if (gpuc__gce_shared_cancel)
+        gpuc__gce_shared_cancel(provider, data);
+}
+
+const gpuc__provider_ops gpuc__provider_gce = {.kind = "gce",
+                                               .makes_machines = true,
+                                               .settle = gpuc__gce_settle,
+                                               .new_ = gce_new,
+                                               .free = gce_free,
+                                               .check = gpuc__gce_check,
+                                               .describe = gpuc__gce_describe,
+                                               .look = gpuc__gce_look,
+                                               .create = gpuc__gce_create,
+                                               .destroy = gpuc__gce_destroy,
+                                               .look_shared = gpuc__gce_look_shared,
+                                               .make_shared = gpuc__gce_make_shared,
+                                               .drop_shared = gpuc__gce_drop_shared,
+                                               .tunnel = gpuc__gce_tunnel,
+                                               .list = gpuc__gce_list_machines,
+                                               .shell = gpuc__gce_shell,
+                                               .cancel = gpuc__gce_cancel};

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files share that look for, make and delete instances: records in the journal, finds that
+ * share one list, and what waits for them. */
+#ifndef GPUC__GCE_MACHINES_H
+#define GPUC__GCE_MACHINES_H
+#include "core/context.h"
+#include "provider/gce/gce.h"
+#include "util/buf.h"
+
+/* ---- timer.c: a loop timer that outlives its owner by its closing ---- */
+typedef struct gpuc__gce_timer gpuc__gce_timer;
+gpuc__gce_timer *gpuc__gce_timer_new(gpuc_context *context, void (*fn)(void *data), void *data);
+void gpuc__gce_timer_set(gpuc__gce_timer *timer, uint64_t ms); /* does nothing while it is set */
+void gpuc__gce_timer_free(gpuc__gce_timer *timer);
+
+/* ---- journal.c: mutations that were begun and whose end is not known ---- */
+typedef enum gpuc__gce_change {
+    GPUC__GCE_INSERT = 1,
+    GPUC__GCE_BULK = 2,
+    GPUC__GCE_DELETE = 3,
+    GPUC__GCE_START = 4
+} gpuc__gce_change;
+
+typedef struct gpuc__gce_record {
+    struct gpuc__gce_record *next, **link;
+    gpuc__provider *provider;
+    char id[37];           /* the request id */
+    gpuc__gce_change kind;
+    char *zone, *region;   /* one of them */
+    json_t *names;         /* of the machines, as in the spec */
+    json_t *body;          /* NULL: none */
+    int64_t at;            /* when it was committed, wall clock */
+    bool busy;             /* this process is at it */
+    gpuc_error *error;     /* why it could not be brought to its end */
+    gpuc__gce_call *call;  /* resume.c */
+    gpuc__gce_timer *timer; /* likewise */
+} gpuc__gce_record;
+
+/* Reads what an earlier run left, once. */
+int gpuc__gce_journal_load(gpuc__provider *provider, gpuc_error **err);
+/* A new record, with an id of its own, in memory; names and body are referenced. */
+gpuc__gce_record *gpuc__gce_journal_add(gpuc__provider *provider, gpuc__gce_change kind,
+                                        const char *zone, const char *region, json_t *names,
+                                        json_t *body, gpuc_error **err);
+/* All records are on the disk when it returns. */
+int gpuc__gce_journal_commit(gpuc__provider *provider, gpuc_error **err);
+/* Its end is known: it goes, from the disk with the next commit or turn, and those who wait for it
+ * are woken. */
+void gpuc__gce_journal_end(gpuc__gce_record *record);
+/* A record that concerns the machine, or NULL. */
+gpuc__gce_record *gpuc__gce_journal_find(const gpuc__provider *provider, const char *machine);
+void gpuc__gce_journal_close(gpuc__provider *provider); /* writes what is due; then no more */
+
+/* ---- create_resume.c: brings a record to its end, then wakes creates and destroys. make: sends it
+ * again under its id; otherwise nothing new comes into being: what runs under its id is waited for.
+ * (What deletes and starts is always sent again.) ---- */
+void gpuc__gce_resume(gpuc__gce_record *record, bool make);
+void gpuc__gce_resume_stop(gpuc__provider *provider);
+/* Arguments for sending it; strings live as long as *path and *query, the caller's. */
+int gpuc__gce_record_args(gpuc__gce_args *args, const gpuc__gce_record *record, char **path,
+                          gpuc_error **err);
+/* Whether the request may still have an effect: no answer, or one that says nothing. (With an error
+ * that comes with the operation that has failed, it has not.) */
+bool gpuc__gce_lost(gpuc__gce_scope scope, const gpuc_error *error);
+
+/* ---- look.c ---- */
+typedef struct gpuc__gce_find gpuc__gce_find;
+/* ours: array of our instances of that name, the best first, or NULL; foreign: another's, or NULL.
+ * Borrowed. */
+typedef void (*gpuc__gce_find_fn)(gpuc__gce_find *find, json_t *ours, json_t *foreign,
+                                  gpuc_error *error);
+struct gpuc__gce_find {
+    gpuc__gce_find *next, **link; /* link NULL: not waiting */
+    const char *name;             /* of the instance; borrowed */
+    gpuc__gce_find_fn done;
+    void *data;
+};
+/* Looks for it in the next list, which all finds of one turn share; done comes later. */
+void gpuc__gce_find_begin(gpuc__provider *provider, gpuc__gce_find *find);
+void gpuc__gce_find_drop(gpuc__gce_find *find); /* done does not come */
+void gpuc__gce_find_fail(gpuc__provider *provider, const gpuc_error *error);
+void gpuc__gce_look_turn(void *provider);
+/* The instances that the filter leaves; a reference of the provider goes with it until done. */
+gpuc__gce_call *gpuc__gce_list_instances(gpuc__provider *provider, const char *filter,
+                                         gpuc__gce_done_fn done, void *data);
+/* look_one.c, list.c */
+void gpuc__gce_look_reap(gpuc__provider *provider);
+void gpuc__gce_names_turn(gpuc__provider *provider);
+void gpuc__gce_names_reap(gpuc__provider *provider);
+void gpuc__gce_names_fail(gpuc__provider *provider, const gpuc_error *error);
+void gpuc__gce_names_cancel(gpuc__provider *provider, const void *data);
+void gpuc__gce_look_cancel(gpuc__provider *provider, const void *data);
+void gpuc__gce_set_foreign(const gpuc__provider *provider, const char *machine,
+                           const json_t *instance, gpuc_error **err);
+/* The last part of a URL; borrowed, "" for NULL. */
+const char *gpuc__gce_tail(const char *url);
+
+/* ---- hostkeys.c: what is known already ---- */
+/* New list, NULL when the keys of this very instance are not known. */
+char **gpuc__gce_keys_known(gpuc__provider *provider, const char *machine, const json_t *instance);
+void gpuc__gce_keys_keep(gpuc__provider *provider, const char *machine, const json_t *instance,
+                         char *const *keys);
+void gpuc__gce_keys_forget(gpuc__provider *provider, const char *machine);
+void gpuc__gce_keys_free(char **keys);
+
+/* ---- create.c, create_batch.c, create_boot.c ---- */
+typedef struct gpuc__gce_batch gpuc__gce_batch;
+typedef enum gpuc__gce_state {
+    GPUC__GCE_WAITING, /* for records that concern it to end */
+    GPUC__GCE_FINDING,
+    GPUC__GCE_MISSING, /* to be made */
+    GPUC__GCE_MAKING,
+    GPUC__GCE_BOOTING, /* it is there: until it runs */
+    GPUC__GCE_STARTING,
+    GPUC__GCE_KEYS
+} gpuc__gce_state;
+
+typedef struct gpuc__gce_ask { /* one call of create */
+    struct gpuc__gce_ask *next, **link;
+    gpuc__provider *provider;
+    const gpuc__machine_model *model;
+    char *name; /* of the instance */
+    gpuc__machine_fn done;
+    void *data;
+    gpuc__gce_state state;
+    bool cancelled, resumed, made;
+    int lives;               /* how often it may vanish */
+    gpuc__gce_find find;
+    gpuc__gce_batch *batch;
+    gpuc__gce_call *call;
+    gpuc__gce_record *record; /* of its start */
+    uint64_t since, deadline;
+    gpuc__machine_info info;
+    json_t *instance;        /* as last seen */
+    char *tried;             /* where it was tried before, a line each; may be NULL */
+} gpuc__gce_ask;
+
+void gpuc__gce_ask_end(gpuc__gce_ask *ask, gpuc_error *error); /* NULL: info is the answer */
+void gpuc__gce_create_turn(void *provider);
+void gpuc__gce_create_fail(gpuc__provider *provider, const gpuc_error *error);
+void gpuc__gce_create_cancel(gpuc__provider *provider, const void *data);
+void gpuc__gce_batch_all(gpuc__provider *provider);      /* makes all that are missing */
+void gpuc__gce_batch_leave(gpuc__gce_ask *ask);          /* cancelled meanwhile */
+json_t *gpuc__gce_batch_body(const gpuc__provider *provider, const gpuc__machine_model *model,
+                             gpuc__gce_change kind, const char *zone, json_t *machines,
+                             json_t *denied, gpuc_error **err);
+void gpuc__gce_boot(gpuc__gce_ask *ask, json_t *instance); /* takes over what is there */
+
+/* ---- destroy.c ---- */
+void gpuc__gce_destroy_turn(void *provider);
+void gpuc__gce_destroy_fail(gpuc__provider *provider, const gpuc_error *error);
+void gpuc__gce_destroy_cancel(gpuc__provider *provider, const void *data);
+
+/* ---- gce.c ---- */
+/* True when calls can be made; otherwise that is being seen to, and turns come when it is done. */
+bool gpuc__gce_ready(gpuc__provider *provider);
+void gpuc__gce_wake_all(gpuc__provider *provider); /* turns of creates and destroys */
+gpuc_error *gpuc__gce_error_copy(const gpuc_error *error, const char *machine);
+
+struct gpuc__gce_machines {
+    bool opening, loaded, dirty;
+    int settle_ms;         /* how old a record without an operation must be to count as never sent */
+    int poll_ms;           /* between two looks at what boots, at first */
+    gpuc__gce_record *records;
+    gpuc__task flush, looking, creating, destroying;
+    gpuc__gce_find *finds, *asked; /* for the next list; of the one under way */
+    gpuc__gce_call *list;
+    struct gpuc__gce_look *looks;
+    gpuc__gce_ask *asks;
+    gpuc__gce_batch *batches;
+    gpuc__gce_timer *poll;
+    struct gpuc__gce_gone *gones;
+    struct gpuc__gce_names *names;
+    struct gpuc__gce_key_wait *waits;    /* for host keys */
+    gpuc__gce_timer *key_timer;
+    json_t *keys;          /* machine → {"id","keys"} */
+};
+#endif
