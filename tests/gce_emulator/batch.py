@@ -40,7 +40,8 @@ def parse(request: Request) -> list[tuple[str, Request]]:
         lines, body = _split(inner)
         words = lines[0].decode("latin-1").split(" ")
         if len(words) < 2:
-            raise ApiError(400, "badRequest", "Failed to parse batch request: a part is no request.")
+            raise ApiError(400, "badRequest",
+                           "Failed to parse batch request: a part is no request.")
         headers = _headers(lines[1:])
         headers.setdefault("authorization", request.headers.get("authorization", ""))
         headers.setdefault("user-agent", request.headers.get("user-agent", ""))

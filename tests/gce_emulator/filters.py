@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 Test = Callable[[dict[str, Any]], bool]
-TOKEN = re.compile(r"""\s*(?:(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<op>!=|<=|>=|[=:<>()])|"""
-                   r"""(?P<word>[^\s"'()=:<>!]+))""")
+TOKEN = re.compile(r"""\s*(?:(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|"""
+                   r"""(?P<op>!=|<=|>=|[=:<>()])|(?P<word>[^\s"'()=:<>!]+))""")
 COMPARE = ("=", "!=", ":", "<", ">", "<=", ">=", "eq", "ne")
 
 

@@ -115,9 +115,9 @@ class Tokens:
             raise TokenError("invalid_grant", "Invalid JWT Signature.")
         issued, expires, now = claims.get("iat", 0), claims.get("exp", 0), time.time()
         if not issued - SKEW <= now <= expires + SKEW or expires - issued > 3600:
-            raise TokenError("invalid_grant", "Invalid JWT: Token must be a short-lived token (60 "
-                             "minutes) and in a reasonable timeframe. Check your iat and exp values "
-                             "in the JWT claim.")
+            raise TokenError("invalid_grant", "Invalid JWT: Token must be a short-lived token "
+                             "(60 minutes) and in a reasonable timeframe. Check your iat and exp "
+                             "values in the JWT claim.")
         return key, claims
 
     def token_endpoint(self, request: Request) -> Response:

@@ -72,9 +72,7 @@ class Api:
             return response
         except ApiError as error:
             headers = {"Retry-After": error.retry_after} if error.retry_after else {}
-            response = Response.of(error.body(), error.status, **headers)
-            self._check_answer(request, response)
-            return response
+            return Response.of(error.body(), error.status, **headers)
         except Exception as error:
             self.world.violation(f"{request.method} {request.path}: {error!r}: "
                                  f"{traceback.format_exc()}")
@@ -83,7 +81,7 @@ class Api:
 
     async def _answer(self, request: Request) -> Response:
         if not request.path.startswith(COMPUTE):
-            return await self._neighbours.handle(request)
+            return await self._neighbour(request)
         user = self.tokens.check(request.headers.get("authorization", ""))
         try:
             body = request.json()
@@ -101,6 +99,15 @@ class Api:
             answer = await made if inspect.isawaitable(made) else made
         response = Response.of(answer)
         self._check_answer(request, response)
+        return response
+
+    async def _neighbour(self, request: Request) -> Response:
+        described = not request.path.endswith("/token") and "/quotaInfos" not in request.path
+        if described:
+            self._check_request(request, request.json())
+        response = await self._neighbours.handle(request)
+        if described:
+            self._check_answer(request, response)
         return response
 
     def _check_rights(self, params: dict[str, str], permission: str | None) -> None:
@@ -132,9 +139,7 @@ class Api:
 
     def _check_answer(self, request: Request, response: Response) -> None:
         """What the API does not describe must not leave the emulator: 500 instead."""
-        if self.validator is None or not request.path.startswith(COMPUTE):
-            return
-        if response.status >= 400:
+        if self.validator is None or response.status >= 400:
             return
         wrong = self.validator.answer(request.method, request.path, json.loads(response.body))
         if wrong:

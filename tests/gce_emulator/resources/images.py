@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""images: get, getFromFamily, list; imageFamilyViews.get. Public projects, so no project of ours."""
+"""images: get, getFromFamily, list; imageFamilyViews.get. All of public projects."""
 from __future__ import annotations
 
 import zlib
