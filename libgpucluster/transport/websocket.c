@@ -3,6 +3,7 @@
 #include "transport/websocket.h"
 
 #include <curl/curl.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -146,6 +147,8 @@ static void flush(gpuc__websocket *ws)
     }
     if (!had || ws->out_start < ws->out.length)
         return;
+    if (ws->state == SHAKING) /* there may be a token in the request */
+        OPENSSL_cleanse(ws->out.data, ws->out.capacity);
     gpuc__buf_reset(&ws->out);
     ws->out_start = 0;
     if (ws->state == OPEN && ws->is.empty)
@@ -188,12 +191,18 @@ static void take_event(gpuc__websocket *ws, const gpuc__ws_event *event)
     }
 }
 
+/* Nothing more is to be read now. */
+static bool is_held(const gpuc__websocket *ws)
+{
+    return ws->over || ws->dropped || ws->paused;
+}
+
 static void take_events(gpuc__websocket *ws)
 {
     gpuc__ws_event event;
     bool there = true;
 
-    while (there && !ws->over && !ws->dropped && !ws->paused) {
+    while (there && !is_held(ws)) {
         if (gpuc__ws_reader_next(&ws->reader, &event, &there, &ws->error) != GPUC_OK)
             end(ws);
         else if (there)
@@ -264,30 +273,39 @@ static bool read_block(gpuc__websocket *ws)
     return !ws->over;
 }
 
+/* Sends and reads what can be; true when there may be more to read. */
+static bool move(gpuc__websocket *ws)
+{
+    bool more = true;
+
+    flush(ws);
+    for (int rounds = 0; more && rounds < ROUNDS; rounds++) {
+        if (!is_held(ws))
+            take_events(ws);
+        more = !is_held(ws) && read_block(ws);
+    }
+    if (!is_held(ws))
+        take_events(ws);
+    return more;
+}
+
 static void pump(void *data)
 {
     gpuc__websocket *ws = data;
-    int rounds = 0;
-    bool more = ws->state >= SHAKING;
+    bool more = false;
 
     if (ws->pumping)
         return;
     ws->pumping = true;
-    if (more && !ws->over)
-        flush(ws);
-    while (more && !ws->over && !ws->dropped && !ws->paused && rounds++ < ROUNDS) {
-        take_events(ws);
-        more = !ws->over && !ws->dropped && !ws->paused && read_block(ws);
-    }
-    if (ws->state >= SHAKING && !ws->over && !ws->dropped && !ws->paused)
-        take_events(ws);
+    if (ws->state >= SHAKING && !ws->over)
+        more = move(ws);
     ws->pumping = false;
     if (ws->dropped) {
         ws_free(ws);
     } else if (ws->over) {
         finish(ws);
     } else {
-        if (rounds > ROUNDS)
+        if (more)
             pump_later(ws);
         watch(ws);
     }
