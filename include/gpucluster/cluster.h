@@ -198,12 +198,13 @@ GPUC_API int gpuc_cluster_status(char **out, gpuc_cluster *cluster, gpuc_error *
 GPUC_API int gpuc_cluster_replace(gpuc_cluster *cluster, const char *machine, gpuc_error **err);
 
 /**
- * Marks an adopted host that is gone for good: when `up` or `down` of this handle takes it out of
- * the cluster, nothing is undone on it. If it comes back, what the library did there is still there.
+ * Marks a machine that is gone for good, an adopted host or a control plane: when `up` or `down` of
+ * this handle takes it out of the cluster, nothing is undone on it. If it comes back, what the library
+ * did there is still there; a control plane's member of etcd stays until it is removed by hand.
  * @param[in]  cluster  not NULL.
  * @param[in]  machine  the machine's name.
  * @param[out] err      NULL or where an error goes.
- * @return GPUC_OK, GPUC_ENOTFOUND, GPUC_EUNSUPPORTED (machines that the library made are deleted).
+ * @return GPUC_OK, GPUC_ENOTFOUND, GPUC_EUNSUPPORTED (workers that the library made go as a whole).
  * @blocking no
  * @threadsafety the context's thread
  * @since 0.1

@@ -155,9 +155,12 @@ int gpuc_cluster_let_go(gpuc_cluster *cluster, const char *machine, gpuc_error *
 
     GPUC__CHECK_ARG(err, cluster && machine && !cluster->busy);
     rc = gpuc__cluster_find(&member, cluster, machine, err);
-    if (rc == GPUC_OK && gpuc__provider_get(cluster->model->provider)->makes_machines)
+    if (rc == GPUC_OK && gpuc__provider_get(cluster->model->provider)->makes_machines &&
+        member->role != GPUC__ROLE_CONTROL_PLANE)
         return gpuc__error_set(err, GPUC_EUNSUPPORTED, GPUC_DOMAIN_PROVIDER,
-                               "machine %s was made by the library: `down` deletes it", machine);
+                               "machine %s was made by the library and goes as a whole: there is "
+                               "nothing on it to let go of",
+                               machine);
     if (rc == GPUC_OK)
         member->let_go = true;
     return rc;

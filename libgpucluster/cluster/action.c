@@ -23,7 +23,8 @@ static const gpuc__builtin builtins[] = {
     {"node.ready", gpuc__node_ready_probe, gpuc__node_ready_act, NULL, false},
     {"node.gpu-present", gpuc__node_present_probe, gpuc__node_present_act, NULL, false},
     {"node.allocatable", gpuc__node_gpus_probe, gpuc__node_gpus_act, NULL, false},
-    {"node.remove", gpuc__node_gone_probe, gpuc__node_drain_act, NULL, false},
+    {"node.drain", gpuc__node_drain_probe, gpuc__node_drain_act, NULL, false},
+    {"node.remove", gpuc__node_gone_probe, gpuc__node_remove_act, NULL, false},
     {"proof", gpuc__proof_probe, gpuc__proof_act, NULL, false},
 };
 

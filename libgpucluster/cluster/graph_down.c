@@ -31,26 +31,56 @@ static int add_action(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *m
     return rc < 0 ? rc : then(graph, node, last, err);
 }
 
+static int add_undo_step(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *member,
+                         const gpuc__recipe_step *step, gpuc__node **last, gpuc_error **err)
+{
+    gpuc__node *node = NULL;
+    int rc = gpuc__remote_add_step(graph, member->remote, cluster->recipe, step, true, false, &node,
+                                   err);
+
+    return rc < 0 ? rc : then(graph, node, last, err);
+}
+
+/* A control plane holds a member of etcd, which counts for the quorum until it has left: kubeadm takes
+ * it out, as long as the Node is there, and one machine after the other. */
+static int add_leave(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *member,
+                     gpuc__node **last, gpuc_error **err)
+{
+    int rc = add_action(graph, cluster, member, "node.drain", "drained", false, last, err);
+
+    if (rc == GPUC_OK)
+        rc = add_action(graph, cluster, member, "machine.reach", "answers over SSH", true, last, err);
+    for (size_t i = 0; rc == GPUC_OK && i < cluster->member_count; i++) {
+        const gpuc__member *other = cluster->members[i];
+        gpuc__node *before = gpuc__graph_find(graph, other->name, "undo.kube.join");
+
+        if (other != member && before)
+            rc = gpuc__graph_depend(graph, *last, before, err);
+    }
+    return rc < 0 ? rc : add_undo_step(graph, cluster, member,
+                                       gpuc__recipe_find(cluster->recipe, "kube.join"), last, err);
+}
+
 /* The recipe backwards, on a host that stays. */
 static int add_undo(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *member,
                     gpuc__node **last, gpuc_error **err)
 {
     const gpuc__recipe_step *step;
     size_t count = 0;
-    int rc = add_action(graph, cluster, member, "machine.reach", "answers over SSH", true, last, err);
+    int rc = GPUC_OK;
 
+    if (!gpuc__graph_find(graph, member->name, "machine.reach"))
+        rc = add_action(graph, cluster, member, "machine.reach", "answers over SSH", true, last, err);
     while (gpuc__recipe_at(cluster->recipe, count))
         count++;
     while (rc == GPUC_OK && count-- > 0) {
-        gpuc__node *node = NULL;
-
         step = gpuc__recipe_at(cluster->recipe, count);
         if (step->cluster || step->builtin || step->check || (step->custom[0] && !step->custom[2]))
             continue;
-        rc = gpuc__remote_add_step(graph, member->remote, cluster->recipe, step, true, false, &node,
-                                   err);
-        if (rc == GPUC_OK)
-            rc = then(graph, node, last, err);
+        if (strcmp(step->id, "kube.join") == 0 &&
+            gpuc__graph_find(graph, member->name, "undo.kube.join"))
+            continue; /* it has left already */
+        rc = add_undo_step(graph, cluster, member, step, last, err);
     }
     return rc;
 }
@@ -59,12 +89,15 @@ int gpuc__removal_add(gpuc__graph *graph, gpuc_cluster *cluster, gpuc__member *m
                       bool from_cluster, gpuc__node **last, gpuc_error **err)
 {
     bool made = gpuc__provider_get(cluster->model->provider)->makes_machines;
+    bool reachable = member->has_info && !member->let_go;
     int rc = GPUC_OK;
 
-    if (from_cluster)
+    if (from_cluster && reachable && member->role == GPUC__ROLE_CONTROL_PLANE)
+        rc = add_leave(graph, cluster, member, last, err);
+    if (rc == GPUC_OK && from_cluster)
         rc = add_action(graph, cluster, member, "node.remove", "drained and out of the cluster",
                         false, last, err);
-    if (rc == GPUC_OK && !made && member->has_info && !member->let_go)
+    if (rc == GPUC_OK && !made && reachable)
         rc = add_undo(graph, cluster, member, last, err);
     if (rc == GPUC_OK)
         rc = add_action(graph, cluster, member, "machine.destroy",

@@ -189,10 +189,12 @@ static void on_drained(void *data, json_t *result, gpuc_error *error)
     (void)result;
     if (gpuc__action_was_cancelled(action, error))
         return;
-    if (error)
+    if (error || action->stays) {
+        action->drained = !error;
         gpuc__action_answer(action, GPUC__VERDICT_UNKNOWN, NULL, error);
-    else
+    } else {
         delete_node(action);
+    }
 }
 
 /* The pods of a dead node end only with its Node. */
@@ -211,7 +213,7 @@ static void on_dead_drained(void *data, json_t *result, gpuc_error *error)
                                        "for its pods: %s",
                                        gpuc_error_message(error)));
     gpuc_error_unref(error);
-    delete_node(action);
+    on_drained(data, result, NULL);
 }
 
 static void on_drain_look(void *data, json_t *result, gpuc_error *error)
@@ -235,7 +237,32 @@ static void on_drain_look(void *data, json_t *result, gpuc_error *error)
                                          state.ready ? on_drained : on_dead_drained, action));
 }
 
+void gpuc__node_remove_act(gpuc__action *action)
+{
+    look(action, on_drain_look);
+}
+
+/* Drained alone, its Node stays until the machine has left by itself. */
+static void on_drained_look(void *data, json_t *result, gpuc_error *error)
+{
+    gpuc__action *action = data;
+
+    if (error || !action->drained)
+        on_gone_look(data, result, error);
+    else if (!gpuc__action_was_cancelled(action, NULL))
+        answer(action, true, "drained");
+}
+
+void gpuc__node_drain_probe(gpuc__action *action)
+{
+    if (!gpuc__cluster_is_up(action->cluster))
+        answer(action, true, "the cluster was never up");
+    else
+        look(action, on_drained_look);
+}
+
 void gpuc__node_drain_act(gpuc__action *action)
 {
+    action->stays = true;
     look(action, on_drain_look);
 }

@@ -25,6 +25,10 @@ static const char spec_text[] = "apiVersion: gpucluster/v1\n"
                                 "  - {name: master, role: control-plane}\n"
                                 "  - {name: cpu, role: worker}\n"
                                 "  - {name: gpu, role: worker, count: 2, gpus: 1}\n";
+static const char three_masters[] = "apiVersion: gpucluster/v1\n"
+                                    "name: unit\n"
+                                    "provider: {kind: local, image: none}\n"
+                                    "machines: [{name: cp, role: control-plane, count: 3}]\n";
 static const char hosts_text[] =
     "apiVersion: gpucluster/v1\n"
     "name: unit\n"
@@ -278,6 +282,23 @@ static void test_cluster_graph__a_machine_leaves(void **state)
     close_world(&w);
 }
 
+static void test_cluster_graph__a_control_plane_leaves_etcd_first(void **state)
+{
+    world w;
+
+    open_world(&w, three_masters);
+    place(&w, "cp-2");
+    place(&w, "cp-3");
+    gpuc__cluster_member(w.cluster, "cp-2")->model = NULL;
+    gpuc__cluster_member(w.cluster, "cp-3")->model = NULL;
+    ASSERT_OK(gpuc__cluster_up_graph(&w.graph, w.cluster, 0, NULL));
+    assert_true(waits(&w, "cp-2", "undo.kube.join", "cp-2", "machine.reach"));
+    assert_true(waits(&w, "cp-2", "machine.reach", "cp-2", "node.drain"));
+    assert_true(waits(&w, "cp-2", "node.remove", "cp-2", "undo.kube.join"));
+    assert_true(waits(&w, "cp-3", "machine.reach", "cp-2", "undo.kube.join"));
+    close_world(&w);
+}
+
 static void test_cluster_graph__a_machine_is_replaced(void **state)
 {
     char *status = NULL;
@@ -308,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_cluster_graph__down_gives_hosts_back),
         cmocka_unit_test(test_cluster_graph__a_host_that_is_gone_is_let_go),
         cmocka_unit_test(test_cluster_graph__a_machine_leaves),
+        cmocka_unit_test(test_cluster_graph__a_control_plane_leaves_etcd_first),
         cmocka_unit_test(test_cluster_graph__a_machine_is_replaced),
     };
 
