@@ -336,7 +336,7 @@ static bool wants_check(const work *w)
     const gpuc_cluster *cluster = w->cluster;
     const gpuc__provider_ops *provider = gpuc__cluster_ops(cluster);
 
-    if (!provider->makes_machines ||
+    if (!provider->makes_machines || !provider->check ||
         !(w->kind == GPUC__WORK_PLAN || (w->kind == GPUC__WORK_UP && provider->describe)))
         return false;
     for (size_t i = 0; i < cluster->member_count; i++) {

@@ -6,9 +6,6 @@
 
 #include "util/alloc.h"
 
-/* Weak: a build may leave the cloud out. */
-extern const gpuc__provider_ops gpuc__provider_gce __attribute__((weak));
-
 const gpuc__provider_ops *gpuc__provider_get(gpuc__provider_kind kind)
 {
     switch (kind) {

@@ -78,7 +78,8 @@ static void test_provider_ssh__cancel_and_free_answer_too(void **state)
 static void test_provider_ssh__get_knows_what_this_build_has(void **state)
 {
     assert_ptr_equal(gpuc__provider_get(GPUC__PROVIDER_LOCAL), &gpuc__provider_local);
-    assert_null(gpuc__provider_get(GPUC__PROVIDER_GCE));
+    assert_ptr_equal(gpuc__provider_get(GPUC__PROVIDER_GCE), &gpuc__provider_gce);
+    assert_null(gpuc__provider_get((gpuc__provider_kind)4));
 }
 
 int main(void)
