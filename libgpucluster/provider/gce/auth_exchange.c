@@ -79,7 +79,7 @@ static bool keep(gpuc__gce_refresh *refresh, const json_t *answer, const char *f
     const char *text = json_string_value(json_object_get(answer, field)), *start = NULL;
     gpuc_error *error = NULL;
 
-    if (!text || gpuc__gce_one_word(text, &start) != strlen(text)) {
+    if (!text || !*text || gpuc__gce_one_word(text, &start) != strlen(text)) {
         bad_answer(refresh, "holds no access token");
         return false;
     }

@@ -9,6 +9,7 @@
 #include "util/alloc.h"
 #include "util/error.h"
 
+#define NAME_MAX_BYTES 64
 #define SKEW_S 300 /* a clock that is further off is worth a word */
 
 void gpuc__gce_request_clear(gpuc__gce_refresh *refresh)
@@ -60,6 +61,17 @@ static bool is_worth_repeating(const gpuc__gce_refresh *refresh, int status, con
     return lists_text(json_object_get(rule, "errors"), said);
 }
 
+/* A name of an error, not some text: NULL otherwise. */
+static const char *name(const json_t *value)
+{
+    static const char known[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    const char *text = json_string_value(value);
+    size_t length = text ? strspn(text, known) : 0;
+
+    return length && length <= NAME_MAX_BYTES && !text[length] ? text : NULL;
+}
+
 /* {"error": "x", "error_description": "y"} (RFC 6749) or {"error": {"status": "X", "message": "y"}}
  * (Google's APIs); both borrowed. */
 static const char *reason(const json_t *answer, const char **detail)
@@ -68,10 +80,10 @@ static const char *reason(const json_t *answer, const char **detail)
 
     if (json_is_object(error)) {
         *detail = json_string_value(json_object_get(error, "message"));
-        return json_string_value(json_object_get(error, "status"));
+        return name(json_object_get(error, "status"));
     }
     *detail = json_string_value(json_object_get(answer, "error_description"));
-    return json_string_value(error);
+    return name(error);
 }
 
 static const char *remedy_for(const gpuc__gce_refresh *refresh, const char *said)
@@ -113,15 +125,17 @@ static void refused(gpuc__gce_refresh *refresh, int status, const json_t *answer
     const char *detail = NULL, *said = reason(answer, &detail), *remedy = remedy_for(refresh, said);
     bool retryable = status >= 500 || is_worth_repeating(refresh, status, said);
     char *request = where(refresh), clock[96] = "";
+    /* Before it is cut: half a secret would not be known. */
+    char *clean = detail ? gpuc__context_redact(refresh->auth->context, detail) : NULL;
     long skew = skew_s(refresh);
 
     if (labs(skew) > SKEW_S)
         snprintf(clock, sizeof(clock), "; this machine's clock is %ld s %s the server's", labs(skew),
                  skew > 0 ? "ahead of" : "behind");
     gpuc__error_set(err, retryable ? GPUC_EHTTP : GPUC_EAUTH, GPUC_DOMAIN_PROVIDER,
-                    "%s answered %d%s%.100s%s%.500s%s", request ? request : "the token endpoint",
-                    status, said ? ": " : "", said ? said : "", detail ? ": " : "",
-                    detail ? detail : "", clock);
+                    "%s answered %d%s%s%s%.500s%s", request ? request : "the token endpoint",
+                    status, said ? ": " : "", said ? said : "", clean ? ": " : "",
+                    clean ? clean : "", clock);
     gpuc__error_native(err, status);
     gpuc__error_retryable(err, retryable);
     if (labs(skew) > SKEW_S)
@@ -131,6 +145,7 @@ static void refused(gpuc__gce_refresh *refresh, int status, const json_t *answer
                            remedy      ? remedy
                            : retryable ? "the service is busy or in trouble: try again later"
                                        : "check the credentials and the address in their file");
+    gpuc__free(clean);
     gpuc__free(request);
 }
 
