@@ -242,10 +242,13 @@ static int ask_network(gpuc__gce_check_task *check, gpuc_error **err)
 /* What exists of the cluster is in use already. */
 static int ask_instances(gpuc__gce_check_task *check, gpuc_error **err)
 {
-    char *value = gpuc__http_escape(check->provider->uuid);
-    char *query = value ? gpuc__asprintf("filter=labels.%s%%3D%s", GPUC__GCE_LABEL, value) : NULL;
-    char *path = path_of(check->provider->project, "/aggregated/instances", NULL, NULL);
+    char *value, *query, *path;
 
+    if (!*check->provider->uuid) /* before the first `up` there is no label to ask for */
+        return GPUC_OK;
+    value = gpuc__http_escape(check->provider->uuid);
+    query = value ? gpuc__asprintf("filter=labels.%s%%3D%s", GPUC__GCE_LABEL, value) : NULL;
+    path = path_of(check->provider->project, "/aggregated/instances", NULL, NULL);
     gpuc__free(value);
     if (!query) {
         gpuc__free(path);
