@@ -29,8 +29,8 @@ static int check(const char *token, int lifetime_s, gpuc_error **err)
     if (token && !is_one_word(token)) {
         gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_NONE,
                         "the access token for Google is not one word of visible ASCII");
-        gpuc__error_remedy(err, "give the token alone, as gcloud auth print-access-token prints it, "
-                                "without the line's end");
+        gpuc__error_remedy(err, "give the token alone, as gcloud auth print-access-token prints "
+                                "it, without the line's end");
         return GPUC_EINVAL;
     }
     return GPUC_OK;

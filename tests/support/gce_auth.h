@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Credentials in files and variables of a test's own, a token endpoint on loopback, and who waits for
- * a token: what the tests of Google credentials share. */
+/* Credentials in files and variables of a test's own, a token endpoint on loopback, and who waits
+ * for a token: what the tests of Google credentials share. */
 #ifndef TEST_GCE_AUTH_H
 #define TEST_GCE_AUTH_H
 #include <openssl/evp.h>
@@ -224,7 +224,8 @@ static inline char *key_text(void)
     return text;
 }
 
-/* A service account's key file that is sent to the test's server; more: fields, each after a comma. */
+/* A service account's key file, whose tokens come from the test's server; more: fields, each after
+ * a comma. */
 static inline char *put_account(const char *more)
 {
     char *pem = key_text(), *text = NULL, *path;

@@ -217,6 +217,11 @@ static void test_context__secrets_are_redacted(void **state)
     assert_int_equal(gpuc_context_next_event(n.context, &event), 1);
     assert_string_equal(gpuc_event_message(event), "say [redacted]");
     gpuc_event_unref(event);
+    gpuc__context_drop_secret(n.context, NULL);
+    gpuc__context_drop_secret(n.context, "unknown");
+    gpuc__context_drop_secret(n.context, "abcdef.0123456789abcdef");
+    gpuc__log(n.context, GPUC_LOG_INFO, "x", "token abcdef.0123456789abcdef");
+    assert_string_equal(n.last, "2 x token [redacted].0123456789[redacted]");
     text = gpuc__context_redact(n.context, "nothing here");
     assert_string_equal(text, "nothing here");
     gpuc__free(text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tokens for Google's APIs: what a service account signs and sends, who gets the token, and when the
- * next one is fetched. */
+/* Tokens for Google's APIs: what a service account signs and sends, who gets the token, and when
+ * the next one is fetched. */
 #include "support/gce_auth.h"
 
 static reply give(const http_server_request *r, int n)

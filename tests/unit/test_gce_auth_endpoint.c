@@ -69,7 +69,7 @@ static void test_gce_auth_endpoint__a_refusal_is_final(void **state)
         {400, "{\"error\":\"invalid_grant\",\"error_description\":\"Token has been expired or "
               "revoked.\"}",
          {"invalid_grant: Token has been expired", "clock", "application-default login"}},
-        {401, "{\"error\":\"invalid_client\"}", {"401: invalid_client", "make the file anew", NULL}},
+        {401, "{\"error\":\"invalid_client\"}", {"401: invalid_client", "make the file", NULL}},
         {400, "{\"error\":\"invalid_scope\"}", {"invalid_scope", "that scope", NULL}},
         {403, "{\"error\":{\"code\":403,\"status\":\"PERMISSION_DENIED\",\"message\":\"no\"}}",
          {"PERMISSION_DENIED: no", "serviceAccountTokenCreator", NULL}},

@@ -9,7 +9,8 @@ static reply give(const http_server_request *r, int n)
     if (strcmp(r->target, "/subject?x=1") == 0)
         return (reply){200, "{\"id\": \"subject-of-url\"}\n", NULL};
     if (strstr(r->target, ":generateAccessToken"))
-        return (reply){200, "{\"accessToken\":\"ya29.robot\",\"expireTime\":\"2999-01-01T00:00:00Z\"}",
+        return (reply){200,
+                       "{\"accessToken\":\"ya29.robot\",\"expireTime\":\"2999-01-01T00:00:00Z\"}",
                        NULL};
     if (strcmp(r->target, "/sts") == 0 || strcmp(r->target, "/token") == 0)
         return (reply){200, "{\"access_token\":\"ya29.sts\",\"expires_in\":3000}", NULL};
@@ -37,7 +38,8 @@ static void test_gce_auth_external__a_token_from_a_file(void **state)
         "&audience=%2F%2Fiam%2Fpools%2FP%2FX"
         "&scope=https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fcloud-platform"
         "&requested_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token"
-        "&subject_token=subject-1&subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Ajwt";
+        "&subject_token=subject-1"
+        "&subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Ajwt";
     char *source = NULL;
     gpuc__gce_auth *auth;
     wait w;
@@ -78,8 +80,8 @@ static void test_gce_auth_external__a_token_from_an_address_for_an_account(void 
 
     begin(give);
     assert_true(asprintf(&source,
-                         "{\"url\": \"%s/subject?x=1\", \"headers\": {\"X-Key\": \"k\"}, \"format\":"
-                         "{\"type\": \"json\", \"subject_token_field_name\": \"id\"}}",
+                         "{\"url\": \"%s/subject?x=1\", \"headers\": {\"X-Key\": \"k\"}, \"format\""
+                         ": {\"type\": \"json\", \"subject_token_field_name\": \"id\"}}",
                          server.url) > 0);
     assert_true(asprintf(&more,
                          ", \"service_account_impersonation_url\": "
@@ -95,7 +97,8 @@ static void test_gce_auth_external__a_token_from_an_address_for_an_account(void 
     assert_string_equal(seen[0].method, "GET");
     assert_non_null(strstr(seen[0].head, "X-Key: k\r\n"));
     assert_non_null(strstr(seen[1].body, "&subject_token=subject-of-url&"));
-    assert_string_equal(seen[2].target, "/v1/projects/-/serviceAccounts/r@p.iam:generateAccessToken");
+    assert_string_equal(seen[2].target,
+                        "/v1/projects/-/serviceAccounts/r@p.iam:generateAccessToken");
     assert_non_null(strstr(seen[2].head, "Authorization: Bearer ya29.sts\r\n"));
     body = json_loads(seen[2].body, 0, NULL);
     assert_string_equal(json_string_value(json_object_get(body, "lifetime")), "3600s");

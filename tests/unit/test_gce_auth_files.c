@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Credential files that are not what they should be: each is named, with the field and what to do. */
+/* Credential files that are not what they should be: each is named, with the field and what to
+ * do. */
 #include "support/gce_auth.h"
 
 static reply none(const http_server_request *r, int n)
@@ -76,7 +77,7 @@ static const struct {
      "must name either a file or a url", NULL},
     {EXTERNAL "\"credential_source\": {\"url\": \"ftp://b/\"}}", GPUC_EINVAL,
      "\"credential_source.url\" is not an address", NULL},
-    {EXTERNAL "\"credential_source\": {\"url\": \"http://b/\", \"headers\": {\"A\": \"b\\nC: d\"}}}",
+    {EXTERNAL "\"credential_source\": {\"url\": \"http://b/\", \"headers\": {\"A\": \"b\\nC\"}}}",
      GPUC_EINVAL, "\"credential_source.headers\" holds what is no header", NULL},
     {EXTERNAL "\"credential_source\": {\"file\": \"a\", \"format\": {\"type\": \"xml\"}}}",
      GPUC_EINVAL, "is neither \"text\" nor \"json\"", NULL},

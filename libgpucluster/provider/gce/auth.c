@@ -100,7 +100,8 @@ static int keep_token(gpuc__gce_auth *auth, char *token, int64_t left_ms, gpuc_e
         gpuc__free_secret(auth->refused); /* one more time it may be tried, later */
         auth->refused = NULL;
         rc = gpuc__error_set(err, GPUC_EAUTH, GPUC_DOMAIN_PROVIDER,
-                             "Google refused the token of the %s (401), and the same one came again",
+                             "Google refused the token of the %s (401), and the same one came "
+                             "again",
                              auth->description);
         gpuc__error_remedy(err, "it has ended or was revoked: put a new one in its place, or unset "
                                 "what names it so that other credentials are found");

@@ -10,8 +10,8 @@
 #include "util/error.h"
 
 #define REMEDY_FIELD                                                                               \
-    "make the file anew: gcloud iam service-accounts keys create, gcloud auth application-default " \
-    "login, or gcloud iam workload-identity-pools create-cred-config"
+    "make the file anew: gcloud iam service-accounts keys create, gcloud auth "                    \
+    "application-default login, or gcloud iam workload-identity-pools create-cred-config"
 
 void gpuc__gce_headers_free(char **headers)
 {
@@ -147,8 +147,9 @@ static int read_service_account(gpuc__gce_credential *c, gpuc__gce_auth *auth, c
         c->key = gpuc__gce_key_read(pem, &why);
         if (!c->key)
             rc = gpuc__gce_bad_field(c, GPUC_EINVAL, "private_key", why,
-                                     "take the file as it was downloaded, or make a new key: gcloud "
-                                     "iam service-accounts keys create FILE --iam-account=EMAIL",
+                                     "take the file as it was downloaded, or make a new key: "
+                                     "gcloud iam service-accounts keys create FILE "
+                                     "--iam-account=EMAIL",
                                      err);
     }
     gpuc__free_secret(pem);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Workload identity: the token of another identity provider, from a file or an address. Programs and
- * the signatures of other clouds are refused. */
+/* Workload identity: the token of another identity provider, from a file or an address. Programs
+ * and the signatures of other clouds are refused. */
 #include <string.h>
 
 #include "provider/gce/auth_internal.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where credentials are looked for, in the order in which Google's own clients look: what the program
- * gives, gcloud's token variables, application default credentials, the metadata server. */
+/* Where credentials are looked for, in the order in which Google's own clients look: what the
+ * program gives, gcloud's token variables, application default credentials, the metadata server. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,11 +29,12 @@ static int find_token_file(gpuc__gce_credential *c, const char *path, gpuc_error
     c->path = gpuc__strdup(path);
     if (!c->path)
         return gpuc__error_nomem(err);
-    rc = gpuc__gce_read_token_file(&token, path, err); /* read again at need; an error is told now */
+    rc = gpuc__gce_read_token_file(&token, path, err); /* again at need; an error is told now */
     gpuc__free_secret(token);
     if (rc != GPUC_OK)
         gpuc__error_wrap(err, rc, GPUC_DOMAIN_PROVIDER,
-                         "the token file that CLOUDSDK_AUTH_ACCESS_TOKEN_FILE names cannot be used");
+                         "the token file that CLOUDSDK_AUTH_ACCESS_TOKEN_FILE names cannot be "
+                         "used");
     return rc;
 }
 
@@ -47,7 +48,8 @@ static int find_token(gpuc__gce_credential *c, const gpuc__gce_auth *auth, const
     if (!length) {
         gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_PROVIDER,
                         "CLOUDSDK_AUTH_ACCESS_TOKEN does not hold an access token alone");
-        gpuc__error_remedy(err, "set it to what gcloud auth print-access-token prints, or unset it");
+        gpuc__error_remedy(err, "set it to what gcloud auth print-access-token prints, or unset "
+                                "it");
         return GPUC_EINVAL;
     }
     c->token = gpuc__strndup(start, length);
@@ -166,8 +168,8 @@ static char *describe(const gpuc__gce_credential *c)
         return gpuc__strdup("access token of CLOUDSDK_AUTH_ACCESS_TOKEN");
     case GPUC__GCE_SERVICE_ACCOUNT:
         if (as)
-            return gpuc__asprintf("service account %.*s, acted for by %s of %s (%s)", length, as + 1,
-                                  c->email, c->path, c->origin);
+            return gpuc__asprintf("service account %.*s, acted for by %s of %s (%s)", length,
+                                  as + 1, c->email, c->path, c->origin);
         return gpuc__asprintf("service account %s of %s (%s)", c->email, c->path, c->origin);
     case GPUC__GCE_METADATA:
         return gpuc__asprintf("metadata server at %s", c->host);

@@ -58,7 +58,8 @@ struct gpuc__gce_auth {
     int first_delay_ms;      /* between attempts */
 };
 
-/* auth_jwt.c: the signed assertion of a service account, as a new secret string. now_s: since 1970. */
+/* auth_jwt.c: the signed assertion of a service account, as a new secret string; the time is in
+ * seconds since 1970. */
 int gpuc__gce_jwt(char **out, const gpuc__gce_auth *auth, int64_t now_s, gpuc_error **err);
 
 /* auth_refresh.c */

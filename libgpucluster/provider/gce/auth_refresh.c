@@ -155,7 +155,8 @@ static void no_answer(gpuc__gce_refresh *refresh)
     gpuc_error *error = NULL;
 
     gpuc__error_set(&error, GPUC_ETIMEDOUT, GPUC_DOMAIN_PROVIDER,
-                    "the program was asked for an access token for Google and gave none within %d s",
+                    "the program was asked for an access token for Google and gave none within "
+                    "%d s",
                     ASK_MS / 1000);
     gpuc__error_remedy(&error, "the callback of gpuc_context_set_google_token_callback must have "
                                "gpuc_context_set_google_token called in that time");
@@ -190,8 +191,8 @@ static void begin_caller(gpuc__gce_refresh *refresh)
         gpuc__error_set(&error, GPUC_EAUTH, GPUC_DOMAIN_PROVIDER,
                         "the access token for Google that the program gave has ended or was taken "
                         "back");
-        gpuc__error_remedy(&error, "give the next one in time with gpuc_context_set_google_token, or "
-                                   "set a callback that is asked for it");
+        gpuc__error_remedy(&error, "give the next one in time with gpuc_context_set_google_token, "
+                                   "or set a callback that is asked for it");
         gpuc__gce_refresh_end(refresh, error);
         return;
     }

@@ -130,8 +130,8 @@ static void refused(gpuc__gce_refresh *refresh, int status, const json_t *answer
     long skew = skew_s(refresh);
 
     if (labs(skew) > SKEW_S)
-        snprintf(clock, sizeof(clock), "; this machine's clock is %ld s %s the server's", labs(skew),
-                 skew > 0 ? "ahead of" : "behind");
+        snprintf(clock, sizeof(clock), "; this machine's clock is %ld s %s the server's",
+                 labs(skew), skew > 0 ? "ahead of" : "behind");
     gpuc__error_set(err, retryable ? GPUC_EHTTP : GPUC_EAUTH, GPUC_DOMAIN_PROVIDER,
                     "%s answered %d%s%s%s%.500s%s", request ? request : "the token endpoint",
                     status, said ? ": " : "", said ? said : "", clean ? ": " : "",
@@ -139,7 +139,8 @@ static void refused(gpuc__gce_refresh *refresh, int status, const json_t *answer
     gpuc__error_native(err, status);
     gpuc__error_retryable(err, retryable);
     if (labs(skew) > SKEW_S)
-        gpuc__error_remedy(err, "set this machine's clock (timedatectl set-ntp true), then try again");
+        gpuc__error_remedy(err, "set this machine's clock (timedatectl set-ntp true), then try "
+                                "again");
     else
         gpuc__error_remedy(err, "%s",
                            remedy      ? remedy
@@ -160,32 +161,48 @@ static void not_metadata(gpuc__gce_refresh *refresh, gpuc_error **err)
 
 static void attempt(gpuc__gce_refresh *refresh);
 
+/* Whether it will be sent again: a failure that passes, and attempts are left. */
+static bool repeat(gpuc__gce_refresh *refresh, int status, const json_t *answer,
+                   const gpuc_error *error)
+{
+    const char *detail = NULL;
+    bool again = error ? gpuc_error_retryable(error)
+                       : is_worth_repeating(refresh, status, reason(answer, &detail));
+
+    if (!again || refresh->cancelled || refresh->attempt >= refresh->attempts)
+        return false;
+    gpuc__log(refresh->auth->context, GPUC_LOG_INFO, "gce",
+              "no access token yet, attempt %d of %d: %s (%d)", refresh->attempt, refresh->attempts,
+              error ? gpuc_error_message(error) : "refused", status);
+    gpuc__gce_refresh_later(refresh, delay_ms(refresh), attempt);
+    return true;
+}
+
+static void check_answer(gpuc__gce_refresh *refresh, int status, const json_t *answer,
+                         gpuc_error **err)
+{
+    const char *flavor = gpuc__http_header(gpuc__http_current(refresh->http), "metadata-flavor");
+
+    if (refresh->direct && (!flavor || strcmp(flavor, "Google") != 0))
+        not_metadata(refresh, err);
+    else if (status < 200 || status > 299)
+        refused(refresh, status, answer, err);
+}
+
 static void on_done(void *data, int status, const char *body, size_t length, gpuc_error *error)
 {
     gpuc__gce_refresh *refresh = data;
     json_t *answer = error ? NULL : json_loadb(body, length, 0, NULL);
-    const char *detail = NULL, *flavor;
-    bool again = error ? gpuc_error_retryable(error)
-                       : is_worth_repeating(refresh, status, reason(answer, &detail));
 
-    flavor = gpuc__http_header(gpuc__http_current(refresh->http), "metadata-flavor");
     refresh->request = NULL;
-    if (refresh->cancelled || (error && gpuc_error_code(error) == GPUC_ECANCELLED))
-        again = false;
-    if (again && refresh->attempt < refresh->attempts) {
-        gpuc__log(refresh->auth->context, GPUC_LOG_INFO, "gce",
-                  "no access token yet, attempt %d of %d: %s (%d)", refresh->attempt,
-                  refresh->attempts, error ? gpuc_error_message(error) : "refused", status);
+    if (repeat(refresh, status, answer, error)) {
         gpuc_error_unref(error);
-        gpuc__gce_refresh_later(refresh, delay_ms(refresh), attempt);
         gpuc__gce_json_wipe(answer);
         json_decref(answer);
         return;
     }
-    if (!error && refresh->direct && (!flavor || strcmp(flavor, "Google") != 0))
-        not_metadata(refresh, &error);
-    else if (!error && (status < 200 || status > 299))
-        refused(refresh, status, answer, &error);
+    if (!error)
+        check_answer(refresh, status, answer, &error);
     if (error && refresh->failed)
         refresh->failed(refresh, status, error);
     else if (error)
