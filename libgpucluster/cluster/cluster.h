@@ -88,6 +88,9 @@ gpuc__member *gpuc__cluster_first_control_plane(gpuc_cluster *cluster);
 int gpuc__member_set_info(gpuc__member *member, const gpuc__machine_info *info, gpuc_error **err);
 /* connect.c: its SSH connection, and one more of its own (for tunnels). */
 int gpuc__member_connect(gpuc__member *member, gpuc_error **err);
+/* "user@host:port" as the spec's check has left it: new strings, user NULL when there is none; an
+ * address of IPv6 is in brackets or has no port. */
+int gpuc__jump_split(const char *text, char **user, char **host, int *port);
 int gpuc__cluster_key(gpuc__ssh_key **out, gpuc_cluster *cluster, const char *path,
                       gpuc_error **err);
 /* Keys parsed so far; connections that use them keep them. */
@@ -142,7 +145,6 @@ int gpuc__cluster_down_graph(gpuc__graph **out, gpuc_cluster *cluster, uint32_t 
 /* status.c */
 int gpuc__cluster_status_json(char **out, gpuc_cluster *cluster, gpuc_error **err);
 
-/* report.c */
-/* The report of what the state knows of every machine's proof. */
+/* report.c: the report of what the state knows of every machine's proof. */
 int gpuc__cluster_report(gpuc_report **out, gpuc_cluster *cluster, gpuc_error **err);
 #endif

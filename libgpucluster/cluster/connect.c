@@ -105,18 +105,21 @@ static int base_config(gpuc__ssh_config *config, gpuc_cluster *cluster, const ch
     return rc;
 }
 
-/* "user@host:port", as the spec's check has left it. */
-static int split_jump(const char *text, char **user, char **host, int *port)
+int gpuc__jump_split(const char *text, char **user, char **host, int *port)
 {
-    const char *at = strrchr(text, '@'), *start = at ? at + 1 : text, *colon = strrchr(start, ':');
+    const char *at = strrchr(text, '@'), *start = at ? at + 1 : text, *end, *colon;
 
-    *port = 22;
-    if (colon && !strchr(start, ']') && strchr(start, ':') == colon)
-        *port = (int)strtol(colon + 1, NULL, 10);
-    else
-        colon = NULL;
+    if (*start == '[' && (end = strchr(start, ']'))) {
+        start++;
+        colon = end + 1;
+    } else {
+        end = colon = start + strcspn(start, ":");
+        if (*colon && strchr(colon + 1, ':')) /* a bare IPv6 address */
+            end = colon = start + strlen(start);
+    }
+    *port = *colon == ':' ? (int)strtol(colon + 1, NULL, 10) : 22;
     *user = at ? gpuc__strndup(text, (size_t)(at - text)) : NULL;
-    *host = gpuc__strndup(start, colon ? (size_t)(colon - start) : strlen(start));
+    *host = gpuc__strndup(start, (size_t)(end - start));
     return *host && (!at || *user) ? GPUC_OK : GPUC_ENOMEM;
 }
 
@@ -130,7 +133,7 @@ static int open_jump(gpuc_cluster *cluster, gpuc_error **err)
     if (cluster->jump || !cluster->model->ssh_jump)
         return GPUC_OK;
     rc = base_config(&config, cluster, cluster->model->ssh_identity, &key, err);
-    if (rc == GPUC_OK && split_jump(cluster->model->ssh_jump, &user, &host, &port) < 0)
+    if (rc == GPUC_OK && gpuc__jump_split(cluster->model->ssh_jump, &user, &host, &port) < 0)
         rc = gpuc__error_nomem(err);
     if (rc == GPUC_OK) {
         config.machine = "jump host";

@@ -271,9 +271,33 @@ static void test_cluster_state__providers_journal_is_committed(void **state)
     close_world(&w);
 }
 
+static void test_cluster_state__jump_hosts_of_each_form(void **state)
+{
+    static const struct {
+        const char *text, *user, *host;
+        int port;
+    } forms[] = {{"ops@bastion.example.net:2222", "ops", "bastion.example.net", 2222},
+                 {"bastion", NULL, "bastion", 22},
+                 {"ops@[2001:db8::1]:2222", "ops", "2001:db8::1", 2222},
+                 {"[2001:db8::1]", NULL, "2001:db8::1", 22},
+                 {"2001:db8::1", NULL, "2001:db8::1", 22}};
+    char *user, *host;
+    int port;
+
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        assert_int_equal(gpuc__jump_split(forms[i].text, &user, &host, &port), GPUC_OK);
+        assert_string_equal(host, forms[i].host);
+        assert_string_equal(user ? user : "", forms[i].user ? forms[i].user : "");
+        assert_int_equal(port, forms[i].port);
+        gpuc__free(user);
+        gpuc__free(host);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cluster_state__jump_hosts_of_each_form),
         cmocka_unit_test_setup_teardown(test_cluster_state__skips_and_steps_are_kept, api_setup,
                                         api_teardown),
         cmocka_unit_test_setup_teardown(test_cluster_state__damaged_lists_are_an_error, api_setup,
