@@ -234,18 +234,20 @@ static void finish(void *data)
     work *w = data;
     gpuc_error *error;
     gpuc_op *op = w->op;
+    bool ran;
 
     if (doubt(w))
         return;
     error = w->error;
     w->error = NULL;
+    ran = w->graph != NULL; /* refused beforehand: nothing has been looked at */
     gpuc__graph_free(w->graph);
     w->graph = NULL;
     if (w->plan)
         gpuc__op_set_plan(op, w->plan);
     if (w->kind == GPUC__WORK_UP && w->cluster->locked)
         forget_gone(w->cluster);
-    if (w->kind == GPUC__WORK_UP || w->kind == GPUC__WORK_VERIFY)
+    if (ran && (w->kind == GPUC__WORK_UP || w->kind == GPUC__WORK_VERIFY))
         add_report(w);
     if (w->kind == GPUC__WORK_DOWN && !error)
         error = leave_nothing(w->cluster);

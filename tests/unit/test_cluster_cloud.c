@@ -23,6 +23,22 @@ static const char cloud_text[] = "apiVersion: gpucluster/v1\n"
                                  "provider: {kind: gce, project: p, zones: [us-east1-d]}\n"
                                  "ssh: {identity: /nonexistent}\n" MACHINES;
 
+static const char retired_text[] =
+    "apiVersion: gpucluster/v1\n"
+    "name: unit\n"
+    "provider: {kind: gce, project: p, zones: [us-east1-d]}\n"
+    "machines:\n"
+    "  - {name: master, role: control-plane, machine_type: n1-standard-2, accelerator: {type: "
+    "nvidia-tesla-k80}}\n";
+static const char carries_text[] =
+    "apiVersion: gpucluster/v1\n"
+    "name: unit\n"
+    "provider: {kind: gce, project: p, zones: [us-central1-a]}\n"
+    "machines:\n"
+    "  - {name: master, role: control-plane, machine_type: n1-standard-2}\n"
+    "  - {name: a100, role: worker, machine_type: a2-highgpu-2g}\n"
+    "  - {name: odd, role: worker, machine_type: z9-none-1}\n";
+
 typedef struct world {
     gpuc_context *context;
     gpuc_spec *spec;
@@ -30,14 +46,14 @@ typedef struct world {
     gpuc__graph *graph;
 } world;
 
-static void open_world(world *w)
+static void open_world(world *w, const char *text)
 {
     gpuc_cluster_options options = GPUC_CLUSTER_OPTIONS_INIT;
 
     memset(w, 0, sizeof(*w));
     options.state_dir = api_state;
     ASSERT_OK(gpuc_context_new(&w->context, NULL));
-    ASSERT_OK(gpuc_spec_parse(&w->spec, cloud_text, strlen(cloud_text), "unit.yaml", NULL));
+    ASSERT_OK(gpuc_spec_parse(&w->spec, text, strlen(text), "unit.yaml", NULL));
     ASSERT_OK(gpuc_cluster_open(&w->cluster, w->context, w->spec, NULL, &options, NULL));
 }
 
@@ -68,7 +84,7 @@ static void test_cluster_cloud__what_is_shared_comes_first(void **state)
     gpuc__node *shared;
     world w;
 
-    open_world(&w);
+    open_world(&w, cloud_text);
     ASSERT_OK(gpuc__cluster_up_graph(&w.graph, w.cluster, 0, NULL));
     shared = node_of(&w, NULL, "cloud.shared");
     assert_non_null(shared);
@@ -87,7 +103,7 @@ static void test_cluster_cloud__all_machines_are_asked_for_at_once(void **state)
 {
     world w;
 
-    open_world(&w);
+    open_world(&w, cloud_text);
     ASSERT_OK(gpuc__cluster_up_graph(&w.graph, w.cluster, 0, NULL));
     assert_true(node_of(&w, "gpu-1", "machine.create")->elsewhere);
     assert_false(node_of(&w, "gpu-1", "machine.reach")->elsewhere);
@@ -100,7 +116,7 @@ static void test_cluster_cloud__what_is_shared_goes_last(void **state)
     gpuc__node *clean;
     world w;
 
-    open_world(&w);
+    open_world(&w, cloud_text);
     ASSERT_OK(gpuc__cluster_down_graph(&w.graph, w.cluster, 0, NULL));
     assert_null(node_of(&w, NULL, "cloud.clean")); /* nothing carries the mark of no cluster */
     gpuc__graph_free(w.graph);
@@ -118,6 +134,46 @@ static void test_cluster_cloud__what_is_shared_goes_last(void **state)
     close_world(&w);
 }
 
+/* What cannot be had is refused by plan and by up, before anything is asked or made. */
+static void test_cluster_cloud__what_cannot_be_had_is_refused(void **state)
+{
+    gpuc_error *error = NULL;
+    gpuc_plan *plan = NULL;
+    gpuc_op *op = NULL;
+    world w;
+
+    open_world(&w, retired_text);
+    assert_true(gpuc_cluster_plan(&plan, w.cluster, 0, &error) < 0);
+    assert_null(plan);
+    assert_non_null(strstr(gpuc_error_message(error), "nvidia-tesla-k80"));
+    assert_non_null(strstr(gpuc_error_remedy(error), "nvidia-tesla-t4"));
+    gpuc_error_unref(error);
+    error = NULL;
+    ASSERT_OK(gpuc_cluster_up_start(&op, w.cluster, 0, NULL));
+    assert_true(gpuc_op_wait(op, 10000, &error) < 0);
+    assert_non_null(strstr(gpuc_error_message(error), "nvidia-tesla-k80"));
+    assert_null(gpuc_op_report(op)); /* nothing has been looked at */
+    gpuc_error_unref(error);
+    gpuc_op_unref(op);
+    assert_false(w.cluster->locked);
+    assert_null(w.cluster->busy);
+    close_world(&w);
+}
+
+static void test_cluster_cloud__gpus_of_the_machine_type_count(void **state)
+{
+    world w;
+
+    open_world(&w, carries_text);
+    assert_int_equal(gpuc__cluster_member(w.cluster, "a100")->gpus, 2);
+    assert_int_equal(gpuc__cluster_member(w.cluster, "master")->gpus, 0);
+    assert_int_equal(gpuc__cluster_member(w.cluster, "odd")->gpus, 0); /* the plan refuses it */
+    ASSERT_OK(gpuc__cluster_up_graph(&w.graph, w.cluster, 0, NULL));
+    assert_non_null(node_of(&w, "a100", "proof"));
+    assert_null(node_of(&w, "odd", "proof"));
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,11 +183,11 @@ int main(void)
                                         api_setup, api_teardown),
         cmocka_unit_test_setup_teardown(test_cluster_cloud__what_is_shared_goes_last, api_setup,
                                         api_teardown),
+        cmocka_unit_test_setup_teardown(test_cluster_cloud__what_cannot_be_had_is_refused, api_setup,
+                                        api_teardown),
+        cmocka_unit_test_setup_teardown(test_cluster_cloud__gpus_of_the_machine_type_count,
+                                        api_setup, api_teardown),
     };
 
-    if (!gpuc__provider_gce.make_shared) {
-        print_message("SKIP: this build has no firewall rules for gce\n");
-        return 0;
-    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
