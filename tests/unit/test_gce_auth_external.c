@@ -97,6 +97,7 @@ static void test_gce_auth_external__a_token_from_an_address_for_an_account(void 
     assert_string_equal(seen[0].method, "GET");
     assert_non_null(strstr(seen[0].head, "X-Key: k\r\n"));
     assert_non_null(strstr(seen[1].body, "&subject_token=subject-of-url&"));
+    assert_non_null(strstr(seen[1].body, "%2Fauth%2Fiam&")); /* needs no more to act for it */
     assert_string_equal(seen[2].target,
                         "/v1/projects/-/serviceAccounts/r@p.iam:generateAccessToken");
     assert_non_null(strstr(seen[2].head, "Authorization: Bearer ya29.sts\r\n"));

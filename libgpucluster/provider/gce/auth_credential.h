@@ -64,6 +64,9 @@ int gpuc__gce_source_read(gpuc__gce_credential *credential, const json_t *file, 
 /* The parser keeps strings in its own memory: overwrites them there. */
 void gpuc__gce_json_wipe(json_t *value);
 
+/* auth_exchange.c: what the credential's own token is to be good for: borrowed. */
+const char *gpuc__gce_scope_of(const gpuc__gce_auth *auth);
+
 /* auth_jwt.c */
 /* The RSA key of that PEM; NULL, and then why it is none. */
 EVP_PKEY *gpuc__gce_key_read(const char *pem, const char **why);

@@ -73,6 +73,13 @@ static void bad_answer(gpuc__gce_refresh *refresh, const char *what)
     gpuc__gce_refresh_end(refresh, error);
 }
 
+const char *gpuc__gce_scope_of(const gpuc__gce_auth *auth)
+{
+    /* Who acts for a service account needs no more than that. */
+    return gpuc__gce_auth_text(auth, NULL, auth->credential.impersonation_url ? "impersonation_scope"
+                                                                              : "scope");
+}
+
 /* Keeps the token of the answer; false when the refresh has ended because of it. */
 static bool keep(gpuc__gce_refresh *refresh, const json_t *answer, const char *field)
 {
@@ -258,7 +265,7 @@ void gpuc__gce_exchange_subject(gpuc__gce_refresh *refresh, const char *subject)
         options = gpuc__asprintf("{\"userProject\":\"%s\"}", project);
     ask(refresh,
         (const char *[]){"grant_type", "urn:ietf:params:oauth:grant-type:token-exchange",
-                         "audience", c->audience, "scope", gpuc__gce_auth_text(auth, NULL, "scope"),
+                         "audience", c->audience, "scope", gpuc__gce_scope_of(auth),
                          "requested_token_type", "urn:ietf:params:oauth:token-type:access_token",
                          "subject_token", subject, "subject_token_type", c->subject_type, "options",
                          options, NULL});

@@ -87,7 +87,7 @@ static bool add_claims(gpuc__buf *out, const gpuc__gce_auth *auth, int64_t now_s
            add_part(out, json_pack("{sI sI ss ss ss}", "iat", (json_int_t)now_s, "exp", end, "iss",
                                    c->email, "aud",
                                    gpuc__gce_auth_text(auth, "assertion", "audience"), "scope",
-                                   gpuc__gce_auth_text(auth, NULL, "scope")));
+                                   gpuc__gce_scope_of(auth)));
 }
 
 /* Appends the signature of what is there. */
