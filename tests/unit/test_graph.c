@@ -57,52 +57,6 @@ static void test_graph__keeps_to_the_parallel_limit(void **state)
     fake_close(&w);
 }
 
-/* What others do takes no slot, is all asked for in one turn, and leaves the slots to the rest. */
-static void test_graph__waits_elsewhere_without_a_slot(void **state)
-{
-    fake_step elsewhere[40] = {{0}}, here[8] = {{0}};
-    fake_world w;
-
-    fake_open(&w, false);
-    for (int i = 0; i < 40; i++) {
-        char machine[16];
-
-        snprintf(machine, sizeof(machine), "m%d", i);
-        elsewhere[i].name = "make";
-        elsewhere[i].delay_ms = 60;
-        fake_add_desc(&w, &elsewhere[i],
-                      (gpuc__step_desc){.id = "make", .machine = machine, .elsewhere = true});
-        if (i >= 8)
-            continue;
-        here[i].name = "here";
-        here[i].delay_ms = 20;
-        fake_add_desc(&w, &here[i], (gpuc__step_desc){.id = "here", .machine = machine});
-    }
-    fake_run(&w, 2);
-    assert_null(w.error);
-    assert_int_equal(w.most_active, 40 + 2);
-    for (int i = 0; i < 40; i++)
-        assert_int_equal(elsewhere[i].acts, 1);
-    for (int i = 0; i < 8; i++)
-        assert_int_equal(here[i].acts, 1);
-
-    for (int i = 0; i < 40; i++) { /* a cancel reaches them too */
-        elsewhere[i].present = false;
-        elsewhere[i].delay_ms = -1;
-    }
-    ASSERT_OK(gpuc__graph_run(w.graph, NULL, 2, fake_done, &w, NULL));
-    for (int i = 0; w.active < 40; i++) {
-        assert_int_equal(gpuc_context_run(w.context, 5000, NULL), GPUC_OK);
-        assert_true(i < 10000);
-    }
-    gpuc__graph_cancel(w.graph);
-    fake_wait(&w, 2);
-    assert_int_equal(gpuc_error_code(w.error), GPUC_ECANCELLED);
-    for (int i = 0; i < 40; i++)
-        assert_int_equal(elsewhere[i].cancels, 1);
-    fake_close(&w);
-}
-
 static void test_graph__a_restart_is_alone_on_its_machine(void **state)
 {
     fake_world w;
@@ -376,7 +330,6 @@ int main(void)
         cmocka_unit_test(test_graph__runs_in_order),
         cmocka_unit_test(test_graph__second_run_acts_on_nothing),
         cmocka_unit_test(test_graph__keeps_to_the_parallel_limit),
-        cmocka_unit_test(test_graph__waits_elsewhere_without_a_slot),
         cmocka_unit_test(test_graph__a_restart_is_alone_on_its_machine),
         cmocka_unit_test(test_graph__retries_what_is_retryable),
         cmocka_unit_test(test_graph__lost_answer_keeps_its_attempt),
