@@ -82,6 +82,13 @@ class Call:
         return dict(known[1])
 
 
+def without_nulls(value: Any) -> Any:
+    """In a request null is the same as absent."""
+    if isinstance(value, dict):
+        return {key: without_nulls(entry) for key, entry in value.items() if entry is not None}
+    return [without_nulls(entry) for entry in value] if isinstance(value, list) else value
+
+
 Answer = Json | Awaitable[Json]
 
 

@@ -95,7 +95,7 @@ class Faults:
         for rule in self.rules:
             if rule.operation is not None or not re.fullmatch(rule.method, method):
                 continue
-            if re.search(rule.path, target) is None:
+            if not any(re.search(rule.path, text) for text in (target, target.partition("?")[0])):
                 continue
             if rule.body != ".*" and not re.search(rule.body, body.decode(errors="replace")):
                 continue

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import batch, faults
 from .admin import Admin
-from .call import Call, Router
+from .call import Call, Router, without_nulls
 from .errors import ApiError, error_info
 from .httpd import Request, Response
 from .iap import Relay
@@ -84,7 +84,7 @@ class Api:
             return await self._neighbour(request)
         user = self.tokens.check(request.headers.get("authorization", ""))
         try:
-            body = request.json()
+            body = without_nulls(request.json())
         except ValueError as error:
             raise ApiError(400, "parseError", f"Parse Error: {error}") from None
         route, params = self._router.find(request.method, request.path[len(COMPUTE):])
@@ -104,7 +104,7 @@ class Api:
     async def _neighbour(self, request: Request) -> Response:
         described = not request.path.endswith("/token") and "/quotaInfos" not in request.path
         if described:
-            self._check_request(request, request.json())
+            self._check_request(request, without_nulls(request.json()))
         response = await self._neighbours.handle(request)
         if described:
             self._check_answer(request, response)

@@ -78,11 +78,18 @@ def _zones(call: Call, body: Json) -> list[str]:
 
 
 def _choose(batch: Batch, zones: list[str]) -> None:
-    """The first zone with room for all, else one with room for the least wanted."""
+    """The first zone with room for all, else one with room for the least wanted. A name that is
+    taken in a zone that may be used is an error of the operation."""
     call, refused, usable = batch.call, None, []
     for zone in zones:
         if zone in call.world.settings.closed_zones:
             continue
+        taken = [name for name in batch.names if (zone, name) in call.project.instances]
+        if taken:
+            path = f"projects/{call.project.name}/zones/{zone}/instances/{taken[0]}"
+            batch.zone, batch.error = zone, OperationError(
+                "RESOURCE_ALREADY_EXISTS", f"The resource '{path}' already exists", 409, "CONFLICT")
+            return
         try:
             instance, _ = batch.builder(batch.names[0], zone).build()
         except ApiError as error:
@@ -101,14 +108,8 @@ def _choose(batch: Batch, zones: list[str]) -> None:
 
 
 def _check(batch: Batch) -> None:
-    """Up front: names free, quota enough for the least wanted."""
+    """Up front: quota enough for the least wanted."""
     call = batch.call
-    for name in batch.names:
-        if (batch.zone, name) in call.project.instances:
-            path = f"projects/{call.project.name}/zones/{batch.zone}/instances/{name}"
-            batch.error = OperationError("RESOURCE_ALREADY_EXISTS", f"The resource '{path}' "
-                                         "already exists", 409, "CONFLICT")
-            return
     instance, disks = batch.builder(batch.names[0], batch.zone).build()
     one = quota.needs_new(call.world, call.project, instance, disks)
     wanted: Counter[tuple[str, str]] = Counter(
