@@ -282,6 +282,52 @@ static void test_gce_check__permissions(void **state)
     json_decref(names);
 }
 
+static int all_of_it(const gpuc__spec_model *spec, gpuc_error **err)
+{
+    gpuc__gce_catalogue *own = NULL;
+    int rc = gpuc__gce_catalogue_new(&own, err);
+
+    if (rc)
+        return rc;
+    rc = gpuc__gce_wish_init(&wish, spec, own, err);
+    wish.project = wish_project;
+    if (!rc)
+        rc = gpuc__gce_facts_permissions(&wish, facts, err);
+    if (!rc)
+        rc = gpuc__gce_facts_places(&wish, facts, err);
+    if (!rc)
+        rc = gpuc__gce_facts_images(&wish, facts, err);
+    if (!rc)
+        rc = gpuc__gce_facts_quotas(&wish, facts, err);
+    if (!rc)
+        rc = gpuc__gce_wish_text(&wish, err);
+    gpuc__gce_wish_clear(&wish);
+    gpuc__gce_catalogue_free(own);
+    return rc;
+}
+
+/* Each allocation fails in turn. */
+static void test_gce_check__without_memory(void **state)
+{
+    gpuc__spec_model spec = wish_spec();
+    gpuc_error *error = NULL;
+    int rc = GPUC_ENOMEM, n = 0;
+
+    facts = wish_facts();
+    for (; rc == GPUC_ENOMEM && n < 20000; n += n < 200 ? 1 : 37) {
+        allow_allocations(n);
+        rc = all_of_it(&spec, &error);
+        allow_allocations(-1);
+        if (rc)
+            assert_int_equal(gpuc_error_code(error), rc);
+        gpuc_error_unref(error);
+        error = NULL;
+    }
+    assert_int_equal(rc, GPUC_OK);
+    assert_true(n > 10);
+    json_decref(facts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_gce_check__what_no_zone_has),
         cmocka_unit_test(test_gce_check__images_that_do_not_fit),
         cmocka_unit_test(test_gce_check__permissions),
+        cmocka_unit_test(test_gce_check__without_memory),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -80,12 +80,19 @@ const json_t *gpuc__gce_catalogue_zones(const gpuc__gce_catalogue *catalogue,
     return json_object_get(gpuc__gce_row(catalogue, "zones", "accelerator", accelerator), "zones");
 }
 
+bool gpuc__gce_is_zone(const char *name)
+{
+    const char *dash = strrchr(name, '-');
+
+    return dash && dash > name && dash[1] && memchr(name, '-', (size_t)(dash - name)) &&
+           strlen(name) <= 63 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(name);
+}
+
 char *gpuc__gce_region_of(const char *zone)
 {
-    const char *dash = strrchr(zone, '-');
-
-    return dash && dash > zone && dash[1] && memchr(zone, '-', (size_t)(dash - zone))
-               ? gpuc__strndup(zone, (size_t)(dash - zone))
+    return gpuc__gce_is_zone(zone)
+               ? gpuc__strndup(zone, (size_t)(strrchr(zone, '-') - zone))
                : NULL;
 }
 

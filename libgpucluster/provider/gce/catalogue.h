@@ -57,6 +57,7 @@ const json_t *gpuc__gce_catalogue_zones(const gpuc__gce_catalogue *catalogue,
                                         const char *accelerator);
 /* "us-east1" of "us-east1-d"; new string, NULL without memory or when it is no zone's name. */
 char *gpuc__gce_region_of(const char *zone);
+bool gpuc__gce_is_zone(const char *name);
 
 /* The catalogue for people's and programs' eyes: {"live","accelerators","machine_types","zones",
  * "parts"}, of one zone when that is not NULL. live: {"accelerator_types","machine_types","zones"},

@@ -123,7 +123,9 @@ static int read_places(gpuc__gce_wish *wish, gpuc_error **err)
     for (size_t i = 0; !rc && spec->zones && spec->zones[i]; i++) {
         char *region = gpuc__gce_region_of(spec->zones[i]);
 
-        if (!region)
+        if (!region && gpuc__gce_is_zone(spec->zones[i]))
+            rc = gpuc__error_nomem(err);
+        else if (!region)
             rc = refuse(err, GPUC_EINVAL, "correct provider.zones: for example us-east1-d",
                         "%.80s is not the name of a zone", spec->zones[i]);
         else if (spec->region && strcmp(region, spec->region) != 0)
