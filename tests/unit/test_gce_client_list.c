@@ -184,6 +184,65 @@ static void test_gce_client_list__has_an_end(void **state)
     gce_finish();
 }
 
+#define MANY 200
+
+static void send_many(gce_end *ends, gpuc__gce_call **calls, int limit_ms)
+{
+    for (int i = 0; i < MANY; i++) {
+        gpuc__gce_args args = {.method = "GET",
+                               .path = ZONE,
+                               .limit_ms = limit_ms,
+                               .done = gce_on_end,
+                               .data = &ends[i]};
+
+        calls[i] = gpuc__gce_send(client, &args);
+        assert_non_null(calls[i]);
+    }
+}
+
+static void wait_for_many(gce_end *ends, int code)
+{
+    for (int i = 0; i < MANY; i++) {
+        for (int turn = 0; !ends[i].done && turn < 600; turn++)
+            assert_int_equal(gpuc_context_run(context, 50, NULL), GPUC_OK);
+        assert_int_equal(ends[i].done, 1);
+        if (code || i % 2)
+            assert_int_equal(ends[i].code, code);
+        gce_drop(&ends[i]);
+    }
+}
+
+static void test_gce_client_list__many_calls_take_turns(void **state)
+{
+    static gce_end ends[MANY];
+    static gpuc__gce_call *calls[MANY];
+    gce_step steps[] = {{"GET", "/", 200, "{}", 0, -1}, {NULL}};
+
+    gce_begin(steps, 5);
+    send_many(ends, calls, 20000);
+    gpuc_context_run(context, 0, NULL);
+    for (int i = 0; i < MANY; i += 2) /* some have been sent, most wait for their turn */
+        if (!ends[i].done)
+            gpuc__gce_call_cancel(calls[i]);
+    wait_for_many(ends, GPUC_OK);
+    assert_in_range(api.count, MANY / 2,
+                    MANY - 1); /* over no more than the server's 64 connections */
+    gce_finish();
+}
+
+static void test_gce_client_list__a_turn_that_never_comes(void **state)
+{
+    static gce_end ends[MANY];
+    static gpuc__gce_call *calls[MANY];
+    gce_step steps[] = {{"GET", "/", 0, NULL, GCE_HANG, -1}, {NULL}};
+
+    gce_begin(steps, 5);
+    send_many(ends, calls, 500);
+    wait_for_many(ends, GPUC_ETIMEDOUT);
+    assert_int_equal(gpuc__gce_client_requests(client), 64);
+    gce_finish();
+}
+
 static atomic_long left = -1; /* allocations that still work; -1: all */
 
 static bool spend(void)
@@ -254,6 +313,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gce_client_list__takes_all_pages_and_zones),
         cmocka_unit_test(test_gce_client_list__has_an_end),
+        cmocka_unit_test(test_gce_client_list__many_calls_take_turns),
+        cmocka_unit_test(test_gce_client_list__a_turn_that_never_comes),
         cmocka_unit_test(test_gce_client_list__each_allocation_fails_in_turn),
     };
 

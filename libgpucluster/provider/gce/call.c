@@ -41,6 +41,7 @@ static void end(gpuc__gce_call *call)
 {
     gpuc__gce_client *client = call->client;
 
+    gpuc__gce_slot_release(call);
     clear(call);
     uv_close((uv_handle_t *)&call->timer, on_closed);
     gpuc__gce_client_unref(client);
@@ -135,6 +136,7 @@ void gpuc__gce_call_finish(gpuc__gce_call *call, json_t *answer, gpuc__gce_scope
     }
     call->finished = true;
     uv_timer_stop(&call->timer);
+    gpuc__gce_slot_release(call);
     if (error) {
         gpuc__error_at(&error, call->machine, NULL);
         gpuc__context_redact_error(call->client->context, error);
@@ -187,7 +189,9 @@ void gpuc__gce_call_cancel(gpuc__gce_call *call)
     } else {
         if (call->asking)
             gpuc__gce_auth_cancel(call->client->auth, call);
-        if (!call->asking)
+        if (!call->asking) {
+            gpuc__gce_slot_release(call);
             gpuc__gce_call_after(call, 0, gpuc__gce_call_cancelled);
+        }
     }
 }

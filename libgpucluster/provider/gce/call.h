@@ -7,6 +7,17 @@
 #include "provider/gce/client.h"
 #include "transport/http.h"
 
+typedef enum gpuc__gce_slot_kind {
+    GPUC__GCE_SLOT_REQUEST = 0,
+    GPUC__GCE_SLOT_WAIT = 1,
+    GPUC__GCE_SLOT_KINDS = 2
+} gpuc__gce_slot_kind;
+
+typedef struct gpuc__gce_slots {
+    unsigned taken;
+    gpuc__gce_call *first, *last; /* who waits for one */
+} gpuc__gce_slots;
+
 struct gpuc__gce_client {
     int refs; /* the owner's and one for each call */
     gpuc_context *context;
@@ -15,6 +26,7 @@ struct gpuc__gce_client {
     char *endpoint;
     uint64_t requests;
     uint32_t ms_per_s;
+    gpuc__gce_slots slots[GPUC__GCE_SLOT_KINDS];
 };
 
 /* How long to wait before a repetition. */
@@ -45,6 +57,10 @@ struct gpuc__gce_call {
     bool now_safe, now_bare; /* bare: without the body */
     bool asking, rejected;   /* waits for a token; a token of it was rejected already */
     int try_s;
+    gpuc__gce_slots *slot; /* held from the token to the answer; NULL: none */
+    bool queued;           /* for a slot */
+    gpuc__gce_call *before, *behind;
+    void (*on_slot)(gpuc__gce_call *call);
     unsigned failures, odd; /* of this request: all, and those of answers that make no sense */
     uint64_t sent_at;
     gpuc__http_request *request;
@@ -83,6 +99,11 @@ void gpuc__gce_call_request(gpuc__gce_call *call, const char *method, char *targ
 char *gpuc__gce_call_target(const gpuc__gce_call *call, const char *more);
 /* The answer to the request makes no sense, or not yet: again a few times, then the error. */
 void gpuc__gce_call_odd(gpuc__gce_call *call, gpuc_error *error);
+
+/* slot.c: false: queued; on_slot is called, from the timer, when there is one. Releasing leaves the
+ * queue too, and may be done at any time. */
+bool gpuc__gce_slot_take(gpuc__gce_call *call);
+void gpuc__gce_slot_release(gpuc__gce_call *call);
 
 /* retry.c: pure. failures from 1; retry_after in seconds, 0: none; now: wall clock. Milliseconds.
  */

@@ -14,7 +14,7 @@
 #define TRY_FLOOR_MS 1000
 #define REMEDY_ANSWER "check the endpoint, and any proxy in between; then try again"
 
-static void ask_token(gpuc__gce_call *call);
+static void begin_try(gpuc__gce_call *call);
 
 static int remaining(const gpuc__gce_call *call)
 {
@@ -79,7 +79,7 @@ static void again(gpuc__gce_call *call, bool lost, gpuc__gce_pace pace, unsigned
     gpuc__log(call->client->context, GPUC_LOG_INFO, "gce", "%s; again in %d ms",
               gpuc_error_message(error), (int)ms);
     gpuc_error_unref(error);
-    gpuc__gce_call_after(call, ms, ask_token);
+    gpuc__gce_call_after(call, ms, begin_try);
 }
 
 void gpuc__gce_call_odd(gpuc__gce_call *call, gpuc_error *error)
@@ -125,7 +125,7 @@ static void on_bad_status(gpuc__gce_call *call, int status, const json_t *answer
     if (status == 401 && !call->rejected) { /* refused before anything was done: never unsafe */
         call->rejected = true;
         gpuc__gce_auth_reject(call->client->auth, call->token);
-        gpuc__gce_call_after(call, 0, ask_token);
+        gpuc__gce_call_after(call, 0, begin_try);
         return;
     }
     scope = gpuc__gce_classify(status, answer, call->doing, &error);
@@ -182,6 +182,7 @@ static void on_done(void *data, int status, const char *body, size_t length, gpu
     json_t *answer = NULL;
 
     call->request = NULL;
+    gpuc__gce_slot_release(call);
     if (call->cancelled) {
         gpuc_error_unref(error);
         gpuc__gce_call_cancelled(call);
@@ -232,7 +233,7 @@ static void send_try(gpuc__gce_call *call)
                                                    .response_max = call->answer_max,
                                                    .timeout_ms = try_ms(call),
                                                    .compressed = true,
-                                                  .once = !call->now_safe,
+                                                   .once = !call->now_safe,
                                                    .done = on_done,
                                                    .data = call});
     gpuc__free_secret(bearer);
@@ -272,12 +273,19 @@ static void on_token(void *data, const char *token, gpuc_error *error)
 
 static void ask_token(gpuc__gce_call *call)
 {
-    if (!remaining(call)) {
-        too_late(call);
-        return;
-    }
     call->asking = true;
     gpuc__gce_auth_token(call->client->auth, on_token, call);
+}
+
+static void begin_try(gpuc__gce_call *call)
+{
+    call->on_slot = ask_token;
+    if (!remaining(call))
+        too_late(call);
+    else if (gpuc__gce_slot_take(call))
+        ask_token(call);
+    else
+        gpuc__gce_call_after(call, (uint64_t)remaining(call), too_late);
 }
 
 char *gpuc__gce_call_target(const gpuc__gce_call *call, const char *more)
@@ -315,7 +323,7 @@ void gpuc__gce_call_request(gpuc__gce_call *call, const char *method, char *targ
     call->on_answer = on_answer;
     call->failures = call->odd = 0;
     call->rejected = false;
-    ask_token(call);
+    begin_try(call);
 }
 
 static void on_sent(gpuc__gce_call *call, json_t *answer)
