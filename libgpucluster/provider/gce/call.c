@@ -72,6 +72,15 @@ static bool copy_body(gpuc__gce_call *call, const json_t *body)
     return call->body != NULL;
 }
 
+static bool copy_args(gpuc__gce_call *call, const gpuc__gce_args *args)
+{
+    return copy(&call->method, args->method ? args->method : "GET") &&
+           copy(&call->path, args->path) && copy(&call->query, args->query) &&
+           copy_body(call, args->body) && copy(&call->request_id, args->request_id) &&
+           copy(&call->machine, args->machine) &&
+           copy(&call->doing, args->doing ? args->doing : "asking Compute Engine");
+}
+
 gpuc__gce_call *gpuc__gce_call_new(gpuc__gce_client *client, const gpuc__gce_args *args)
 {
     gpuc__gce_call *call = gpuc__calloc(1, sizeof(*call));
@@ -91,11 +100,7 @@ gpuc__gce_call *gpuc__gce_call_new(gpuc__gce_client *client, const gpuc__gce_arg
     call->begun = gpuc__clock_ms();
     call->deadline =
         call->begun + (uint64_t)(args->limit_ms > 0 ? args->limit_ms : LIMIT_DEFAULT_MS);
-    if (!copy(&call->method, args->method ? args->method : "GET") ||
-        !copy(&call->path, args->path) || !copy(&call->query, args->query) ||
-        !copy_body(call, args->body) || !copy(&call->request_id, args->request_id) ||
-        !copy(&call->machine, args->machine) ||
-        !copy(&call->doing, args->doing ? args->doing : "asking Compute Engine")) {
+    if (!copy_args(call, args)) {
         gpuc__gce_call_drop(call);
         return NULL;
     }
