@@ -20,7 +20,7 @@ static char region_name[] = "us-east1", type_name[] = "n1-standard-2", gpu_name[
 static char network_name[] = "default";
 static char zone_a[] = "us-east1-b", zone_b[] = "us-east1-c", zone_c[] = "us-west1-a";
 static char *three_zones[] = {zone_a, zone_b, zone_c, NULL};
-static char *no_zones[] = {NULL}, *no_labels[] = {NULL};
+static char *no_labels[] = {NULL};
 static char names[300][16];
 static gpuc__machine_model machines[300];
 static gpuc__spec_model spec;

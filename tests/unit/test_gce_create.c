@@ -195,7 +195,7 @@ static void test_gce_create__takes_any_zone_of_the_region(void **state)
     provider_result r[3];
 
     gce_begin(3);
-    spec.zones = no_zones;
+    spec.zones = no_labels; /* an empty list */
     gce.room = 2;
     gce_create_all(r, 3);
     for (int i = 0; i < 3; i++) {

@@ -99,6 +99,8 @@ static void gce_free(gpuc__provider *provider)
     if (gpuc__gce_tunnels_close)
         gpuc__gce_tunnels_close(provider);
     gpuc__gce_resume_stop(provider);
+    if (provider->machines->list)
+        gpuc__gce_call_cancel(provider->machines->list);
     gpuc__gce_journal_close(provider);
     gpuc__gce_unref(provider);
 }
