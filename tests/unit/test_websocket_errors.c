@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every way in which the other end of a WebSocket can be wrong. */
+#include "support/ws_client.h"
+
+/* What the path asks for. */
+static void serve_wrong(http_server *s, int fd)
+{
+    static char long_line[20000];
+    http_server_request r;
+    char head[512];
+
+    if (!http_server_read(fd, &r))
+        goto done;
+    ws_server_head(head, sizeof(head), &r, strstr(r.target, "protocol") ? "other" : PROTOCOL);
+    if (strstr(r.target, "forbidden")) {
+        http_server_answer(fd, 403, "you lack iap.access");
+    } else if (strstr(r.target, "busy")) {
+        http_server_answer(fd, 503, "later");
+    } else if (strstr(r.target, "ok200")) {
+        http_server_answer(fd, 200, "hello");
+    } else if (strstr(r.target, "garbage")) {
+        http_server_puts(fd, "SSH-2.0-x\r\n\r\n");
+    } else if (strstr(r.target, "accept")) {
+        strcasestr(head, "Accept: ")[8] ^= 1;
+        http_server_puts(fd, head);
+    } else if (strstr(r.target, "endless")) {
+        memset(long_line, 'a', sizeof(long_line) - 1);
+        http_server_puts(fd, long_line);
+    } else if (strstr(r.target, "hang")) {
+        http_server_hang(fd);
+    } else if (strstr(r.target, "noupgrade")) {
+        http_server_puts(fd, "HTTP/1.1 101 x\r\nConnection: upgrade\r\n\r\n");
+    } else if (!strstr(r.target, "mute")) {
+        http_server_puts(fd, head);
+        if (strstr(r.target, "masked"))
+            http_server_write(fd, "\x82\x81" "abcdX", 7);
+        else if (strstr(r.target, "long"))
+            ws_server_binary(fd, long_line, 2000);
+        else if (strstr(r.target, "goodbye"))
+            ws_server_close(fd, 4003, "failed to connect to backend");
+        else if (strstr(r.target, "bare"))
+            ws_server_send(fd, 0x88, "", 0);
+        http_server_hang(strstr(r.target, "lost") ? -1 : fd);
+    }
+done:
+    free(r.body);
+}
+
+static void test_websocket_errors__classes_of_failure(void **state)
+{
+    static const struct {
+        const char *path;
+        int error, native, code, opened;
+    } cases[] = {
+        {"/forbidden", GPUC_EPERM, 403, 0, 0}, {"/busy", GPUC_EHTTP, 503, 0, 0},
+        {"/ok200", GPUC_EPROTO, 200, 0, 0},    {"/garbage", GPUC_EPROTO, 0, 0, 0},
+        {"/accept", GPUC_EPROTO, 0, 0, 0},     {"/protocol", GPUC_EPROTO, 0, 0, 0},
+        {"/noupgrade", GPUC_EPROTO, 0, 0, 0},  {"/endless", GPUC_ELIMIT, 0, 0, 0},
+        {"/hang", GPUC_ETIMEDOUT, 0, 0, 0},    {"/mute", GPUC_ENETWORK, 0, 0, 0},
+        {"/masked", GPUC_EPROTO, 0, 0, 1},     {"/long", GPUC_ELIMIT, 0, 0, 1},
+        {"/lost", GPUC_ENETWORK, 0, 0, 1},     {"/goodbye", 0, 0, 4003, 1},
+        {"/bare", 0, 0, 1005, 1},
+    };
+
+    begin(serve_wrong);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        talk t = {0};
+
+        run(&t, (gpuc__websocket_args){.path = cases[i].path,
+                                       .subprotocol = PROTOCOL,
+                                       .message_max = 1000,
+                                       .open_ms = 400});
+        if (t.error != cases[i].error || t.code != cases[i].code)
+            print_error("%s: %d %s\n", cases[i].path, t.code, t.message ? t.message : "no error");
+        assert_int_equal(t.error, cases[i].error);
+        assert_int_equal(t.code, cases[i].code);
+        assert_int_equal(t.opened, cases[i].opened);
+        assert_int_equal(t.closed, 1);
+        if (cases[i].native)
+            assert_int_equal(t.native, cases[i].native);
+        if (cases[i].native == 403)
+            assert_string_equal(t.evidence, "you lack iap.access");
+        if (t.code == 4003)
+            assert_string_equal(t.reason, "failed to connect to backend");
+        clear(&t);
+    }
+    finish();
+}
+
+static void test_websocket_errors__a_bad_header_and_a_closed_port(void **state)
+{
+    static const char *const headers[] = {"X: a\r\nY: b", NULL};
+    gpuc__http_config nowhere = {.base_url = "http://127.0.0.1:1"};
+    talk t = {0};
+
+    begin(serve_wrong);
+    run(&t, (gpuc__websocket_args){.headers = headers});
+    assert_int_equal(t.error, GPUC_EINVAL);
+    clear(&t);
+    assert_int_equal(server.accepted, 0);
+    finish();
+    begin_config(serve_wrong, nowhere);
+    run(&t, (gpuc__websocket_args){0});
+    assert_int_equal(t.error, GPUC_ENETWORK);
+    clear(&t);
+    finish();
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test(test_websocket_errors__##name)
+    const struct CMUnitTest tests[] = {
+        TEST(classes_of_failure),
+        TEST(a_bad_header_and_a_closed_port),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
