@@ -273,6 +273,35 @@ static void test_gce_auth_external__what_else_may_answer_there(void **state)
     finish();
 }
 
+static void test_gce_auth_external__no_metadata_server_means_no_credentials(void **state)
+{
+    gpuc__gce_auth *auth;
+    wait w;
+
+    begin(metadata);
+    unsetenv("NO_GCE_CHECK");
+    auth = open_auth();
+    assert_string_equal(gpuc__gce_auth_describe(auth), "metadata server at 169.254.169.254");
+    gpuc__free(auth->credential.host);
+    auth->credential.host = gpuc__strdup("127.0.0.1:1"); /* nothing is there */
+    json_object_set_new(json_object_get(auth->table, "metadata"), "product_file",
+                        json_string("/nonexistent")); /* this is no machine of Google's */
+    w = ask(auth);
+    assert_int_equal(w.code, GPUC_EAUTH);
+    assert_false(w.retryable);
+    assert_non_null(strstr(w.text, "no credentials for Google: no variable names any"));
+    assert_non_null(strstr(w.text, "-> run gcloud auth application-default login"));
+    assert_null(strstr(lines, "attempt 1 of")); /* once is enough */
+    json_object_set_new(json_object_get(auth->table, "metadata"), "product_file",
+                        json_string(put("product", "Google Compute Engine\n")));
+    w = ask(auth);
+    assert_int_equal(w.code, GPUC_ENETWORK);
+    assert_true(w.retryable);
+    assert_non_null(strstr(lines, "attempt 2 of 3"));
+    gpuc__gce_auth_unref(auth);
+    finish();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_gce_auth_external__sources_that_give_nothing),
         cmocka_unit_test(test_gce_auth_external__an_instance_asks_its_metadata_server),
         cmocka_unit_test(test_gce_auth_external__what_else_may_answer_there),
+        cmocka_unit_test(test_gce_auth_external__no_metadata_server_means_no_credentials),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,6 +215,46 @@ static void test_gce_auth_given__the_variables_token(void **state)
     finish();
 }
 
+static void project_is(const char *want)
+{
+    gpuc__gce_auth *auth = open_auth();
+    const char *project = gpuc__gce_auth_project(auth);
+
+    if (want)
+        assert_string_equal(project, want);
+    else
+        assert_null(project);
+    gpuc__gce_auth_unref(auth);
+}
+
+static void test_gce_auth_given__the_project_that_gcloud_is_set_to(void **state)
+{
+    begin(none);
+    setenv("CLOUDSDK_AUTH_ACCESS_TOKEN", "ya29.variable", 1);
+    setenv("CLOUDSDK_CONFIG", folder, 1);
+    project_is(NULL);
+    assert_int_equal(mkdir(path_of("configurations"), 0700), 0);
+    put("configurations/config_default", "[compute]\nproject = not-this\n[core]\naccount = a@b\n"
+                                         "project = of-default \n");
+    put("configurations/config_work", "[core]\nproject=of-work");
+    put("configurations/config_odd", "[core]\nproject\nproject = two words\n");
+    project_is("of-default");
+    put("active_config", "work\n");
+    project_is("of-work");
+    put("active_config", "../configurations/config_work");
+    project_is(NULL);
+    setenv("CLOUDSDK_ACTIVE_CONFIG_NAME", "odd", 1);
+    project_is(NULL);
+    setenv("CLOUDSDK_ACTIVE_CONFIG_NAME", "default", 1);
+    project_is("of-default");
+    setenv("CLOUDSDK_CORE_PROJECT", "of-variable", 1);
+    project_is("of-variable");
+    unsetenv("CLOUDSDK_CORE_PROJECT");
+    assert_int_equal(gpuc_context_set_google_token(context, "ya29.one", 0, NULL), GPUC_OK);
+    project_is(NULL); /* a program's token says nothing of whoever uses gcloud here */
+    finish();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_gce_auth_given__what_is_no_token),
         cmocka_unit_test(test_gce_auth_given__a_token_file_is_read_again),
         cmocka_unit_test(test_gce_auth_given__the_variables_token),
+        cmocka_unit_test(test_gce_auth_given__the_project_that_gcloud_is_set_to),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

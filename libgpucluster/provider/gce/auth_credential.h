@@ -64,6 +64,8 @@ int gpuc__gce_source_read(gpuc__gce_credential *credential, const json_t *file, 
 /* The parser keeps strings in its own memory: overwrites them there. */
 void gpuc__gce_json_wipe(json_t *value);
 
+/* auth_gcloud.c: the project that gcloud is set to: new string; NULL for none. */
+char *gpuc__gce_gcloud_project(void);
 /* auth_exchange.c: what the credential's own token is to be good for: borrowed. */
 const char *gpuc__gce_scope_of(const gpuc__gce_auth *auth);
 

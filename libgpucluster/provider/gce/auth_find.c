@@ -207,6 +207,9 @@ int gpuc__gce_credential_find(gpuc__gce_credential *out, gpuc__gce_auth *auth, g
     if (!auth->description || !copy_first(&auth->project, projects, 4) ||
         !copy_first(&auth->quota_project, quota, 2))
         return gpuc__error_nomem(err);
+    /* The instance's own project is told by its metadata server; a program has its own ideas. */
+    if (!auth->project && out->kind != GPUC__GCE_METADATA && out->kind != GPUC__GCE_CALLER)
+        auth->project = gpuc__gce_gcloud_project();
     gpuc__log(auth->context, GPUC_LOG_DEBUG, "gce", "credentials: %s", auth->description);
     return GPUC_OK;
 }

@@ -84,7 +84,7 @@ static void no_token(gpuc__gce_refresh *refresh, int status, gpuc_error *error)
 {
     const gpuc__gce_credential *c = &refresh->auth->credential;
     int code = gpuc_error_code(error);
-    bool silent = code == GPUC_ENETWORK || code == GPUC_ETIMEDOUT;
+    bool silent = code == GPUC_ENETWORK || code == GPUC_ETIMEDOUT || code == GPUC_EPROTO;
 
     if (silent && !is_named() && !is_google(refresh->auth)) {
         gpuc__error_wrap(&error, GPUC_EAUTH, GPUC_DOMAIN_PROVIDER,
