@@ -175,9 +175,10 @@ static inline void until(const wait *w, int count)
 /* Time-outs and pauses for tests. */
 static inline void hurry(gpuc__gce_auth *auth)
 {
-    json_t *timeout = json_object_get(auth->table, "request_timeout_ms");
+    json_t *metadata = json_object_get(auth->table, "metadata");
 
-    json_integer_set(timeout, 300);
+    json_integer_set(json_object_get(auth->table, "request_timeout_ms"), 300);
+    json_integer_set(json_object_get(metadata, "timeout_ms"), 300);
     auth->first_delay_ms = 10;
 }
 
