@@ -95,8 +95,7 @@ GPUC_API int gpuc_machine_spec_set(gpuc_machine_spec *machine, const char *key, 
  * Checks the whole: names, roles, counts, what belongs together. gpuc_cluster_open does it too.
  * @param[in]  spec  not NULL.
  * @param[out] err   NULL or where an error goes.
- * @return GPUC_OK, GPUC_EINVAL, GPUC_ELIMIT (more than 1000 machines), GPUC_EUNSUPPORTED (a provider
- *         that is not in this version), GPUC_ENOMEM.
+ * @return GPUC_OK, GPUC_EINVAL, GPUC_ELIMIT (more than 1000 machines), GPUC_ENOMEM.
  * @blocking no
  * @threadsafety one thread at a time per spec
  * @since 0.1

@@ -219,6 +219,29 @@ static void test_cluster_state__a_clouds_machine_is_kept_whole(void **state)
     close_world(&w);
 }
 
+/* The address that is reached from outside is the one in the kubeconfig; nodes use the other. */
+static void test_cluster_state__kubeconfig_names_the_outer_address(void **state)
+{
+    gpuc__machine_info info = {.address = (char *)"203.0.113.7",
+                               .port = 22,
+                               .user = (char *)"ubuntu",
+                               .made_here = true,
+                               .zone = (char *)"us-east1-d",
+                               .internal_ip = (char *)"10.142.0.2",
+                               .external_ip = (char *)"203.0.113.7"};
+    char *text = NULL;
+    world w;
+
+    open_world(&w);
+    make_state(&w);
+    ASSERT_OK(gpuc__member_set_info(gpuc__cluster_member(w.cluster, "m1"), &info, NULL));
+    ASSERT_OK(gpuc__cluster_write_kubeconfig(&text, w.cluster, NULL, NULL));
+    assert_non_null(strstr(text, "https://203.0.113.7:6443"));
+    assert_null(strstr(text, "10.142.0.2"));
+    gpuc__free(text);
+    close_world(&w);
+}
+
 /* A machine without an address of its own, of a provider that has no other way to it. */
 static void test_cluster_state__no_way_to_a_tunnelled_machine(void **state)
 {
@@ -309,6 +332,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cluster_state__status_says_what_is_known, api_setup,
                                         api_teardown),
         cmocka_unit_test_setup_teardown(test_cluster_state__a_clouds_machine_is_kept_whole,
+                                        api_setup, api_teardown),
+        cmocka_unit_test_setup_teardown(test_cluster_state__kubeconfig_names_the_outer_address,
                                         api_setup, api_teardown),
         cmocka_unit_test_setup_teardown(test_cluster_state__no_way_to_a_tunnelled_machine,
                                         api_setup, api_teardown),
