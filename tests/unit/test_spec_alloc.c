@@ -106,6 +106,17 @@ static int load_example(gpuc_error **err)
     return rc;
 }
 
+static int expand_cloud(gpuc_error **err)
+{
+    gpuc_spec *spec = NULL;
+    int rc = gpuc_spec_load(&spec, GPUC_TEST_DATA "/../fuzz/corpus/spec/gce.yaml", err);
+
+    if (!rc)
+        rc = gpuc_spec_validate(spec, err);
+    gpuc_spec_unref(spec);
+    return rc;
+}
+
 static int build(gpuc_error **err)
 {
     gpuc_machine_spec *machine = NULL;
@@ -151,6 +162,11 @@ static void test_spec_alloc__load(void **unused)
     fail_in_turn(load_example);
 }
 
+static void test_spec_alloc__a_clouds_machines(void **unused)
+{
+    fail_in_turn(expand_cloud);
+}
+
 static void test_spec_alloc__build(void **unused)
 {
     fail_in_turn(build);
@@ -166,6 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_spec_alloc__read_and_expand, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_spec_alloc__load, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_spec_alloc__a_clouds_machines, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_spec_alloc__build, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_spec_alloc__to_json, set_up, tear_down),
     };
