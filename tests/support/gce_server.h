@@ -196,6 +196,7 @@ static inline json_t *gce_mutate(const char *method, char *path, const char *id,
 {
     char place[64] = "", *instances = strstr(path, "/instances"), *name;
     gce_instance *in = NULL;
+    json_t *answer;
 
     if (!instances || instances - path >= (int)sizeof(place))
         return NULL;
@@ -218,7 +219,10 @@ static inline json_t *gce_mutate(const char *method, char *path, const char *id,
             strcpy(in->status, "RUNNING");
         snprintf(gce.requests[gce.request_count++ % 128], 64, "%s", id);
     }
-    return gce_operation(place, id);
+    answer = gce_operation(place, id);
+    if (strcmp(name, "/bulkInsert") == 0)
+        json_object_set_new(answer, "operationGroupId", json_string("group-1"));
+    return answer;
 }
 
 static inline json_t *gce_keys(const char *path)

@@ -190,6 +190,28 @@ static void test_gce_create__keeps_what_a_bulk_request_gave(void **state)
     gce_finish();
 }
 
+static void test_gce_create__asks_why_a_bulk_request_gave_less(void **state)
+{
+    gce_fault faults[] = {{.match = "operationGroupId", .status = 200,
+                           .body = "{\"items\":[{\"status\":\"DONE\"}," QUOTA "]}"},
+                          {0}};
+    provider_result r[3];
+
+    gce_begin(3);
+    gce.room = 2;
+    gce.faults = faults;
+    gce_create_all(r, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(r[i].code, 0);
+        provider_result_clear(&r[i]);
+    }
+    assert_int_equal(gce_asked("filter=operationGroupId%20eq%20%22group-1%22"), 1);
+    assert_int_equal(gce_asked("zones/us-east1-c"), 0); /* the quota is the region's */
+    assert_int_equal(gce_asked("POST " GCE_BASE "zones/us-west1-a/instances?"), 1);
+    assert_int_equal(gce.count, 3);
+    gce_finish();
+}
+
 static void test_gce_create__takes_any_zone_of_the_region(void **state)
 {
     provider_result r[3];
@@ -253,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_gce_create__lists_every_place_it_tried),
         cmocka_unit_test(test_gce_create__stops_where_another_place_does_not_help),
         cmocka_unit_test(test_gce_create__keeps_what_a_bulk_request_gave),
+        cmocka_unit_test(test_gce_create__asks_why_a_bulk_request_gave_less),
         cmocka_unit_test(test_gce_create__takes_any_zone_of_the_region),
         cmocka_unit_test(test_gce_create__leaves_anothers_machine_alone),
         cmocka_unit_test(test_gce_create__takes_over_what_a_conflict_shows),

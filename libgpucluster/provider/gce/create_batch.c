@@ -5,6 +5,7 @@
 
 #include "provider/gce/body.h"
 #include "provider/gce/machines.h"
+#include "transport/http.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
@@ -27,6 +28,8 @@ struct gpuc__gce_batch {
     gpuc_error *error;     /* likewise */
     bool lost;             /* likewise: its end is not known */
     size_t found;          /* machines that came of it */
+    char place[64];        /* the zone where they are */
+    char *group;           /* of the operations that a bulk request began; NULL: not known */
     int repeats, tries;
     gpuc__buf tried;
 };
@@ -49,10 +52,28 @@ static const gpuc__machine_model *model_of(const gpuc__gce_batch *batch)
     return NULL;
 }
 
+/* A request whose end is not known: when all that it asks for is there, it is at its end. */
+static void let_go(gpuc__gce_batch *batch)
+{
+    gpuc__gce_record *record = batch->record;
+
+    batch->record = NULL;
+    if (!record)
+        return;
+    if (!batch->lost || batch->found == json_array_size(record->names)) {
+        gpuc__gce_journal_end(record);
+        return;
+    }
+    record->busy = false; /* the next create takes it up */
+    gpuc__gce_wake_all(batch->provider);
+}
+
 static void batch_free(gpuc__gce_batch *batch)
 {
     gpuc__provider *provider = batch->provider;
 
+    let_go(batch);
+    gpuc__free(batch->group);
     *batch->link = batch->next;
     if (batch->next)
         batch->next->link = batch->link;
@@ -179,7 +200,7 @@ static bool same_region(const char *one, const char *other)
 /* The next place, or false: there is none. */
 static bool next_place(gpuc__gce_batch *batch)
 {
-    char **zones = batch->provider->spec->zones;
+    char *const *zones = batch->provider->spec->zones;
     size_t from = batch->zone;
 
     if (!zone_of(batch)) /* more of the region, where a zone gave some */
@@ -193,15 +214,20 @@ static bool next_place(gpuc__gce_batch *batch)
     return false;
 }
 
+static bool ask_why(gpuc__gce_batch *batch);
+
 static void advance(gpuc__gce_batch *batch)
 {
     gpuc_error *error = batch->error;
     bool again = false;
 
+    let_go(batch);
     if (!batch->left) {
         batch_free(batch);
         return;
     }
+    if (!error && batch->group && batch->place[0] && ask_why(batch))
+        return;
     batch->error = NULL;
     if (batch->scope == GPUC__GCE_SCOPE_EXISTS)
         again = batch->repeats++ < REPEATS_MAX;
@@ -223,6 +249,73 @@ static void advance(gpuc__gce_batch *batch)
 }
 
 /* ---- what came of it ---- */
+
+static void note_try(gpuc__gce_batch *batch)
+{
+    const gpuc__spec_model *spec = batch->provider->spec;
+    const char *place = zone_of(batch) ? zone_of(batch) : spec->region;
+    const char *why = batch->error ? gpuc_error_message(batch->error) : "done";
+
+    gpuc__buf_printf(&batch->tried, "%s: %s\n", place, why);
+    if (batch->error)
+        gpuc__log(batch->provider->context, GPUC_LOG_INFO, "provider", "%zu machines (%s, …) in %s: %s",
+                  batch->left, model_of(batch) ? model_of(batch)->name : "", place, why);
+}
+
+/* Each machine of a bulk request has an operation of its own, which says why it failed. */
+static void on_reasons(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_error *error)
+{
+    gpuc__gce_batch *batch = data;
+    json_t *operation;
+    size_t i;
+
+    batch->call = NULL;
+    json_array_foreach(error ? NULL : answer, i, operation) {
+        gpuc_error *why = NULL;
+        gpuc__gce_scope reach;
+
+        if (!json_object_get(operation, "error"))
+            continue;
+        reach = gpuc__gce_classify(200, operation, "making the machine", &why);
+        if (reach > batch->scope && reach <= GPUC__GCE_SCOPE_FINAL) {
+            gpuc_error_unref(batch->error);
+            batch->error = why;
+            batch->scope = reach;
+        } else {
+            gpuc_error_unref(why);
+        }
+    }
+    gpuc_error_unref(error); /* without reasons it goes on as if the place were full */
+    if (batch->error)
+        note_try(batch);
+    advance(batch);
+}
+
+/* False: nobody is asked. */
+static bool ask_why(gpuc__gce_batch *batch)
+{
+    gpuc__provider *provider = batch->provider;
+    char *project = gpuc__http_escape(provider->project), *path = NULL, *query = NULL;
+    char *group = gpuc__http_escape(batch->group);
+    gpuc__gce_args args = {.method = "GET", .doing = "reading why machines were not made",
+                           .done = on_reasons, .data = batch};
+
+    gpuc__free(batch->group);
+    batch->group = NULL;
+    if (project && group) {
+        path = gpuc__asprintf("projects/%s/zones/%s/operations", project, batch->place);
+        query = gpuc__asprintf("filter=operationGroupId%%20eq%%20%%22%s%%22", group);
+    }
+    args.path = path;
+    args.query = query;
+    if (path && query)
+        batch->call = gpuc__gce_list(provider->client, &args, NULL);
+    gpuc__free(project);
+    gpuc__free(group);
+    gpuc__free(path);
+    gpuc__free(query);
+    return batch->call;
+}
 
 static void deny_zone(gpuc__gce_batch *batch, const json_t *instance)
 {
@@ -250,6 +343,9 @@ static void on_after(gpuc__gce_find *find, json_t *ours, json_t *foreign, gpuc_e
         drop_ask(batch, ask);
     if (ours) {
         batch->found++;
+        snprintf(batch->place, sizeof(batch->place), "%s",
+                 gpuc__gce_tail(json_string_value(
+                     json_object_get(json_array_get(ours, 0), "zone"))));
         deny_zone(batch, json_array_get(ours, 0));
         ask->made = true;
         if (batch->tries > 1)
@@ -262,20 +358,6 @@ static void on_after(gpuc__gce_find *find, json_t *ours, json_t *foreign, gpuc_e
         advance(batch);
 }
 
-static void note_try(gpuc__gce_batch *batch)
-{
-    const gpuc__spec_model *spec = batch->provider->spec;
-    const char *place = zone_of(batch) ? zone_of(batch) : spec->region;
-    const char *why = batch->error ? gpuc_error_message(batch->error) : "done";
-
-    batch->tries++;
-    gpuc__buf_printf(&batch->tried, "%s: %s\n", place, why);
-    if (batch->error)
-        gpuc__log(batch->provider->context, GPUC_LOG_INFO, "provider",
-                  "%zu machines (%s, …) in %s: %s", batch->left,
-                  model_of(batch) ? model_of(batch)->name : "", place, why);
-}
-
 static void on_sent(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_error *error)
 {
     gpuc__gce_batch *batch = data;
@@ -285,13 +367,12 @@ static void on_sent(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_erro
     batch->error = error;
     batch->lost = !answer && gpuc__gce_lost(scope, error);
     batch->found = 0;
-    if (batch->lost) {
-        batch->record->busy = false; /* the next create takes it up */
-        gpuc__gce_wake_all(batch->provider);
-    } else {
-        gpuc__gce_journal_end(batch->record);
-    }
-    batch->record = NULL;
+    gpuc__free(batch->group);
+    batch->group = gpuc__strdup(json_string_value(json_object_get(answer, "operationGroupId")));
+    snprintf(batch->place, sizeof(batch->place), "%s", zone_of(batch) ? zone_of(batch) : "");
+    if (!batch->lost)
+        let_go(batch);
+    batch->tries++;
     note_try(batch);
     if (!batch->left) {
         batch_free(batch);

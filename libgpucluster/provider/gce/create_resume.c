@@ -7,7 +7,6 @@
 #include "util/alloc.h"
 #include "util/error.h"
 
-#define LIMIT_MS 600000
 #define AGAIN_MS 2000
 
 bool gpuc__gce_lost(gpuc__gce_scope scope, const gpuc_error *error)
@@ -66,7 +65,7 @@ int gpuc__gce_record_args(gpuc__gce_args *args, const gpuc__gce_record *record, 
                              .request_id = record->id,
                              .doing = doing[record->kind],
                              .machine = first_name(record),
-                             .limit_ms = LIMIT_MS};
+                             .limit_ms = provider->machines->limit_ms};
     return GPUC_OK;
 }
 
@@ -172,7 +171,7 @@ static void on_operations(void *data, json_t *answer, gpuc__gce_scope scope, gpu
     } else if (open) {
         gpuc__gce_args args = {.doing = "waiting for what an earlier run began",
                                .machine = first_name(record),
-                               .limit_ms = LIMIT_MS,
+                               .limit_ms = provider->machines->limit_ms,
                                .done = on_sent,
                                .data = record};
 

@@ -18,6 +18,7 @@
 #pragma weak gpuc__gce_tunnel
 #pragma weak gpuc__gce_tunnels_close
 
+#define LIMIT_MS 600000
 #define SETTLE_MS 10000
 #define POLL_MS 500
 
@@ -40,6 +41,7 @@ static int gce_new(gpuc__provider **out, const gpuc__provider_config *config, gp
     }
     provider->refs = 1;
     provider->machines = m;
+    m->limit_ms = LIMIT_MS;
     m->settle_ms = SETTLE_MS;
     m->poll_ms = POLL_MS;
     provider->context = gpuc_context_ref(config->context);

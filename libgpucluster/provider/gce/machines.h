@@ -159,6 +159,7 @@ gpuc_error *gpuc__gce_error_copy(const gpuc_error *error, const char *machine);
 
 struct gpuc__gce_machines {
     bool opening, loaded, dirty;
+    int limit_ms;          /* for a mutation and its operation */
     int settle_ms;         /* how old a record without an operation must be to count as never sent */
     int poll_ms;           /* between two looks at what boots, at first */
     gpuc__gce_record *records;
