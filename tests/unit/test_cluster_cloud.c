@@ -10,6 +10,7 @@
 #include "cluster/provide.h"
 #include "core/graph_internal.h"
 #include "support/api.h"
+#include "transport/ssh_internal.h"
 #include "util/alloc.h"
 
 #define MACHINES                                                                                   \
@@ -174,6 +175,45 @@ static void test_cluster_cloud__gpus_of_the_machine_type_count(void **state)
     close_world(&w);
 }
 
+static const char jump_text[] =
+    "apiVersion: gpucluster/v1\n"
+    "name: unit\n"
+    "provider: {kind: gce, project: p, region: us-east1, external_ip: false}\n"
+    "ssh: {jump: ops@bastion.example.net}\n"
+    "machines:\n"
+    "  - {name: master, role: control-plane, machine_type: n1-standard-2}\n";
+
+/* Without an external address: through the provider, or through the jump host that the spec names. */
+static void test_cluster_cloud__the_way_to_a_machine_without_address(void **state)
+{
+    gpuc__machine_info info = {.address = (char *)"10.142.0.2",
+                               .port = 22,
+                               .user = (char *)"ubuntu",
+                               .made_here = true,
+                               .tunnelled = true};
+    const char *const texts[] = {carries_text, jump_text};
+
+    for (size_t i = 0; i < 2; i++) {
+        gpuc__member *master;
+        world w;
+
+        open_world(&w, texts[i]);
+        ASSERT_OK(gpuc__cluster_open_store(w.cluster, true, NULL));
+        ASSERT_OK(gpuc__store_lock(w.cluster->store, "test", NULL));
+        w.cluster->locked = true;
+        ASSERT_OK(gpuc__identity_load(w.cluster, true, NULL));
+        master = gpuc__cluster_member(w.cluster, "master");
+        ASSERT_OK(gpuc__member_set_info(master, &info, NULL));
+        assert_int_equal(master->ssh->open_way == gpuc__cluster_open_way, i == 0);
+        assert_int_equal(master->ssh->jump != NULL, i == 1);
+        info.tunnelled = false; /* it has been given an address: the connection is made anew */
+        ASSERT_OK(gpuc__member_set_info(master, &info, NULL));
+        assert_null(master->ssh->open_way);
+        info.tunnelled = true;
+        close_world(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +227,8 @@ int main(void)
                                         api_teardown),
         cmocka_unit_test_setup_teardown(test_cluster_cloud__gpus_of_the_machine_type_count,
                                         api_setup, api_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_cluster_cloud__the_way_to_a_machine_without_address, api_setup, api_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
