@@ -65,7 +65,8 @@ gpuc__gce_call *gpuc__gce_send(gpuc__gce_client *client, const gpuc__gce_args *a
 /* As send, for a request that answers with an operation: waits until that is DONE and gives it. A
  * failed operation is an error, classed by what it says; one of SCOPE_RETRY or of another zone
  * needs a new request id, the old one only names the failed operation again. An operation that the
- * server has forgotten is GPUC_ENOTFOUND with SCOPE_LOOK. limit_ms covers the wait. */
+ * server has forgotten is GPUC_ENOTFOUND with SCOPE_LOOK; so are other answers after which nobody
+ * knows whether it was carried out, with codes of their own. limit_ms covers the wait. */
 gpuc__gce_call *gpuc__gce_mutate(gpuc__gce_client *client, const gpuc__gce_args *args);
 /* Waits for an operation; name and scope are read from `operation`. args: doing, limit_ms, done,
  * data; path ("projects/P") where the operation may lack its selfLink. */

@@ -204,6 +204,7 @@ gpuc__gce_call *gpuc__gce_wait(gpuc__gce_client *client, const json_t *operation
 
     if (!call)
         return NULL;
+    call->safe = false; /* something is under way */
     call->items = json_incref((json_t *)operation);
     gpuc__gce_call_after(call, 0, begin_wait);
     return call;

@@ -52,7 +52,7 @@ static void too_late(gpuc__gce_call *call)
 /* The end of a failure that may not, or not any more, be repeated. */
 static void give_up(gpuc__gce_call *call, bool lost, gpuc__gce_scope scope, gpuc_error *error)
 {
-    if (lost && !call->now_safe)
+    if (lost && !call->safe && (!call->now_safe || scope == GPUC__GCE_SCOPE_FINAL))
         scope = GPUC__GCE_SCOPE_LOOK;
     if (call->failures > 1)
         gpuc__error_wrap(&error, gpuc_error_code(error), GPUC_DOMAIN_PROVIDER,
@@ -106,6 +106,7 @@ static void on_transport_error(gpuc__gce_call *call, gpuc_error *error)
         gpuc__gce_call_odd(call, error);
         break;
     case GPUC_ELIMIT: /* it answered, at length; the same comes again */
+        gpuc__error_remedy(&error, REMEDY_ANSWER);
         give_up(call, true, GPUC__GCE_SCOPE_FINAL, error);
         break;
     default:
@@ -131,9 +132,11 @@ static void on_bad_status(gpuc__gce_call *call, int status, const json_t *answer
     scope = gpuc__gce_classify(status, answer, call->doing, &error);
     if (!answer && length)
         gpuc__error_evidence(&error, body, length);
-    if (status == 404 && call->operation) {
-        gpuc__error_wrap(&error, GPUC_ENOTFOUND, GPUC_DOMAIN_PROVIDER,
-                         "%s: the server no longer knows the operation: %s", call->doing,
+    if (call->operation && scope != GPUC__GCE_SCOPE_RETRY) { /* says nothing of the operation */
+        gpuc__error_wrap(&error, gpuc_error_code(error), GPUC_DOMAIN_PROVIDER, "%s: %s: %s",
+                         call->doing,
+                         status == 404 ? "the server no longer knows the operation"
+                                       : "waiting for the operation was refused",
                          gpuc_error_message(error));
         scope = GPUC__GCE_SCOPE_LOOK;
     }
