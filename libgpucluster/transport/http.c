@@ -412,6 +412,7 @@ char *gpuc__http_escape(const char *text)
 {
     gpuc__buf out = GPUC__BUF_INIT(1024 * 1024);
 
+    out.secret = true; /* it may be one */
     gpuc__buf_add(&out, "", 0);
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
         bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||

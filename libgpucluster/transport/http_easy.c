@@ -257,6 +257,7 @@ int gpuc__http_easy_new(gpuc__http_request *r, const gpuc__http_args *args, gpuc
     int code;
 
     gpuc__buf_init(&r->body, args->response_max ? args->response_max : RESPONSE_MAX_DEFAULT);
+    r->body.secret = r->secret;
     gpuc__buf_init(&r->head, HEAD_BYTES_MAX);
     r->where =
         gpuc__asprintf("%s %s%.*s", args->method, r->http->base_url, path_length, args->path);

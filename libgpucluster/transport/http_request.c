@@ -19,8 +19,6 @@ static void on_closed(uv_handle_t *handle)
     gpuc__http_request *r = handle->data;
     gpuc__http *http = r->http;
 
-    if (r->secret && r->body.data)
-        OPENSSL_cleanse(r->body.data, r->body.capacity);
     if (r->secret && r->send_body)
         OPENSSL_cleanse(r->send_body, r->send_length);
     gpuc__buf_clear(&r->body);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "util/buf.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,12 +12,21 @@ void gpuc__buf_init(gpuc__buf *buf, size_t max)
     *buf = (gpuc__buf)GPUC__BUF_INIT(max);
 }
 
+static void let_go(gpuc__buf *buf)
+{
+    if (buf->secret && buf->data)
+        OPENSSL_cleanse(buf->data, buf->capacity);
+    gpuc__free(buf->data);
+}
+
 void gpuc__buf_clear(gpuc__buf *buf)
 {
     size_t max = buf->max;
+    bool secret = buf->secret;
 
-    gpuc__free(buf->data);
+    let_go(buf);
     gpuc__buf_init(buf, max);
+    buf->secret = secret;
 }
 
 void gpuc__buf_reset(gpuc__buf *buf)
@@ -43,10 +53,14 @@ static bool reserve(gpuc__buf *buf, size_t more)
         capacity *= 2;
     if (capacity == buf->capacity)
         return true;
-    data = gpuc__realloc(buf->data, capacity);
+    data = buf->secret ? gpuc__malloc(capacity) : gpuc__realloc(buf->data, capacity);
     if (!data) {
         buf->failed = true;
         return false;
+    }
+    if (buf->secret && buf->data) {
+        memcpy(data, buf->data, buf->length + 1);
+        let_go(buf);
     }
     buf->data = data;
     buf->capacity = capacity;
@@ -130,7 +144,7 @@ char *gpuc__buf_take(gpuc__buf *buf)
     if (!buf->failed)
         data = buf->data ? buf->data : gpuc__strdup("");
     else
-        gpuc__free(buf->data);
+        let_go(buf);
     gpuc__buf_init(buf, buf->max);
     return data;
 }

@@ -10,9 +10,10 @@ typedef struct gpuc__buf {
     char *data; /* NULL while empty: use gpuc__buf_text */
     size_t length, capacity, max;
     bool failed; /* an append did not fit or found no memory; later appends do nothing */
+    bool secret; /* set it while empty: what the buffer lets go of is overwritten first */
 } gpuc__buf;
 
-#define GPUC__BUF_INIT(maximum) {NULL, 0, 0, (maximum), false}
+#define GPUC__BUF_INIT(maximum) {NULL, 0, 0, (maximum), false, false}
 
 void gpuc__buf_init(gpuc__buf *buf, size_t max);
 void gpuc__buf_clear(gpuc__buf *buf); /* frees; the buffer can be used again */

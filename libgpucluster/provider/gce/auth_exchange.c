@@ -20,13 +20,9 @@
  * memory. A NULL value leaves its name out. */
 static char *form(const char *const *fields)
 {
-    size_t length = 1;
-    gpuc__buf out;
+    gpuc__buf out = GPUC__BUF_INIT(FORM_MAX);
 
-    for (size_t i = 0; fields[i]; i += 2)
-        length += strlen(fields[i]) + 2 + 3 * (fields[i + 1] ? strlen(fields[i + 1]) : 0);
-    gpuc__buf_init(&out, length < FORM_MAX ? length : FORM_MAX);
-    gpuc__buf_puts(&out, "");
+    out.secret = true;
     for (size_t i = 0; fields[i]; i += 2) {
         char *value = fields[i + 1] ? gpuc__http_escape(fields[i + 1]) : NULL;
 

@@ -113,6 +113,7 @@ int gpuc__gce_jwt(char **out, const gpuc__gce_auth *auth, int64_t now_s, gpuc_er
     char text[256] = "no detail given";
     unsigned long code;
 
+    jwt.secret = true;
     if (add_claims(&jwt, auth, now_s) && sign(&jwt, auth->credential.key)) {
         *out = gpuc__buf_take(&jwt);
         return GPUC_OK;
