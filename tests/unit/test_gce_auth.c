@@ -166,6 +166,7 @@ static void test_gce_auth__a_refused_token_is_replaced(void **state)
     w = ask(auth); /* the server has no other */
     assert_int_equal(w.code, GPUC_EAUTH);
     assert_non_null(strstr(w.text, "the same one came again"));
+    assert_non_null(strstr(w.text, "-> the account was disabled"));
     gpuc__gce_auth_unref(auth);
     finish();
 }
