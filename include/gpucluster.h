@@ -16,5 +16,6 @@
 #include <gpucluster/access.h>
 #include <gpucluster/report.h>
 #include <gpucluster/job.h>
+#include <gpucluster/catalog.h>
 
 #endif

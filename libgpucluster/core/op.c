@@ -21,6 +21,7 @@ struct gpuc_op {
     gpuc_error *error;
     gpuc_plan *plan;
     gpuc_report *report;
+    char *json;
     int done, total;
     int64_t remaining;
     gpuc_op_fn fn;
@@ -51,6 +52,7 @@ static void op_free(void *data)
     gpuc_error_unref(op->error);
     gpuc_plan_unref(op->plan);
     gpuc_report_unref(op->report);
+    gpuc__free(op->json);
     gpuc__free(op);
 }
 
@@ -170,6 +172,12 @@ void gpuc__op_set_plan(gpuc_op *op, gpuc_plan *plan)
     gpuc_plan_unref(old);
 }
 
+void gpuc__op_set_json(gpuc_op *op, char *json)
+{
+    gpuc__free(op->json);
+    op->json = json;
+}
+
 void gpuc__op_set_report(gpuc_op *op, gpuc_report *report)
 {
     gpuc_report *old = op->report;
@@ -265,6 +273,11 @@ const gpuc_error *gpuc_op_error(const gpuc_op *op)
 gpuc_plan *gpuc_op_plan(const gpuc_op *op)
 {
     return op->plan;
+}
+
+const char *gpuc_op_json(const gpuc_op *op)
+{
+    return op->json;
 }
 
 gpuc_report *gpuc_op_report(const gpuc_op *op)

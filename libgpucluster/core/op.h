@@ -24,6 +24,7 @@ void gpuc__op_discard(gpuc_op *op);
 void gpuc__op_set_progress(gpuc_op *op, int done, int total, int64_t remaining_ms);
 void gpuc__op_set_plan(gpuc_op *op, gpuc_plan *plan);       /* takes a reference */
 void gpuc__op_set_report(gpuc_op *op, gpuc_report *report); /* takes a reference */
+void gpuc__op_set_json(gpuc_op *op, char *json); /* consumed */
 /* The blocking form: waits for op, moves its error to err, drops the reference. */
 int gpuc__op_finish(gpuc_op *op, gpuc_error **err);
 #endif

@@ -62,7 +62,8 @@ static int check_limit(const gpuc__gce_wish *wish, const char *region, const sum
 static int tell(gpuc__gce_wish *wish, const char *region, const sum *total, gpuc_error **err)
 {
     json_t *d = wish->described, *by_region = json_object_get(d, "price_by_region");
-    json_t *price = total->price < 0 ? json_null() : json_real(total->price);
+    /* Cents are all that an estimate can tell; more digits would look like knowledge. */
+    json_t *price = total->price < 0 ? json_null() : json_real((double)(long long)(total->price * 1000 + 0.5) / 1000);
     int bad = 0;
 
     if (!by_region) {
