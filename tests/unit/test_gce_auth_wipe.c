@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keys and tokens are overwritten before their memory is given back: every block that is freed is
- * searched for them. (What libcurl, jansson and OpenSSL allocate for themselves is not seen here.) */
+ * searched for them. What libcurl, jansson and OpenSSL allocate for themselves is not seen. */
 #include "support/gce_auth.h"
 
 static const char *secrets[4];

@@ -105,8 +105,8 @@ static int keep_token(gpuc__gce_auth *auth, char *token, int64_t left_ms, gpuc_e
                              auth->description);
         gpuc__error_remedy(err, "%s",
                            auth->credential.kind <= GPUC__GCE_TOKEN_VARIABLE
-                               ? "it has ended or was revoked: put a new one in its place, or unset "
-                                 "what names it so that other credentials are found"
+                               ? "it has ended or was revoked: put a new one in its place, or "
+                                 "unset what names it so that other credentials are found"
                                : "the account was disabled or deleted, or its access revoked: "
                                  "check it, and make its credentials anew");
     }

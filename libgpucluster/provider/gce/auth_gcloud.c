@@ -39,7 +39,8 @@ static char *word(const char *text, const char *letters)
     return gpuc__strndup(text, length);
 }
 
-/* As gcloud: the variable, the file that `gcloud config configurations activate` writes, "default". */
+/* As gcloud: the variable, the file that `gcloud config configurations activate` writes, else
+ * "default". */
 static char *configuration(const char *folder)
 {
     const char *named = getenv("CLOUDSDK_ACTIVE_CONFIG_NAME");
