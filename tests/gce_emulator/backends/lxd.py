@@ -140,21 +140,28 @@ class Implementation(Backend):
         await self.lxd.call("POST", "/1.0/instances", {
             "name": machine.name, "type": "container", "profiles": ["default"],
             "source": {"type": "image", "alias": image}, "config": self.config_of(instance)})
+        if instance.gpu_count:
+            await self.lxd.push(machine.name, SIMULATED_GPU,
+                                f"gpus={instance.gpu_count}\nfault=none\nfault_gpu=-1\nbusy=0\n")
+
+    async def set_name(self, instance: Instance, machine: Machine) -> None:
+        """After the first start, at which the daemon writes the machine's own name."""
         await self.lxd.push(machine.name, "/etc/hostname", instance.name + "\n")
         await self.lxd.push(machine.name, "/etc/hosts",
                             f"127.0.0.1\tlocalhost\n127.0.1.1\t{instance.name}\n"
                             "::1\t\tlocalhost ip6-localhost ip6-loopback\n")
-        if instance.gpu_count:
-            await self.lxd.push(machine.name, SIMULATED_GPU,
-                                f"gpus={instance.gpu_count}\nfault=none\nfault_gpu=-1\nbusy=0\n")
+        await self.lxd.run(machine.name, ["hostname", instance.name])
 
     async def start(self, instance: Instance) -> Addresses:
         machine = self.machine_of(instance)
         async with machine.lock:
             try:
-                if machine.addresses is None:
+                new = machine.addresses is None
+                if new:
                     await self.create(instance, machine)
                 await self.lxd.set_state(machine.name, "start")
+                if new:
+                    await self.set_name(instance, machine)
                 internal = await self.lxd.address(machine.name)
                 machine.running = True
                 machine.addresses = await self.addresses(instance, machine, internal)

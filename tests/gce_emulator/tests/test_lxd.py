@@ -114,7 +114,7 @@ class Life(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(where, (addresses.internal, 22))
 
         # The metadata of a running machine changes: another user, whose key soon expires.
-        soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)
+        soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=8)
         expiry = f'{{"userName":"other","expireOn":"{soon:%Y-%m-%dT%H:%M:%S+0000}"}}'
         self.items["block-project-ssh-keys"] = "TRUE"
         key_only = " ".join(self.key.split()[:2])
@@ -130,6 +130,7 @@ class Life(unittest.IsolatedAsyncioTestCase):
         await self.metadata()
         await self.until(255, "ubuntu", addresses.external, "true", key)
         del self.items["enable-oslogin"]
+        await self.metadata()
 
         # Stopped, started again: the disk and the host key stay.
         await backend.stop(instance)
