@@ -63,10 +63,11 @@ typedef struct gpuc__gce_args {
  * limits, answers that are no JSON; and once after a 401. */
 gpuc__gce_call *gpuc__gce_send(gpuc__gce_client *client, const gpuc__gce_args *args);
 /* As send, for a request that answers with an operation: waits until that is DONE and gives it. A
- * failed operation is an error, classed by what it says; one of SCOPE_RETRY or of another zone
- * needs a new request id, the old one only names the failed operation again. An operation that the
- * server has forgotten is GPUC_ENOTFOUND with SCOPE_LOOK; so are other answers after which nobody
- * knows whether it was carried out, with codes of their own. limit_ms covers the wait. */
+ * failed operation is an error, classed by what it says; asked again it needs a new request id, since
+ * the old one names the failed operation. So it is never SCOPE_RETRY: one that failed for a passing
+ * reason is SCOPE_FINAL with an error that is retryable. An operation that the server has forgotten
+ * is GPUC_ENOTFOUND with SCOPE_LOOK; so are, under codes of their own, other answers after which
+ * nobody knows whether it was carried out. limit_ms covers the wait. */
 gpuc__gce_call *gpuc__gce_mutate(gpuc__gce_client *client, const gpuc__gce_args *args);
 /* Waits for an operation; name and scope are read from `operation`. args: doing, limit_ms, done,
  * data; path ("projects/P") where the operation may lack its selfLink. */
