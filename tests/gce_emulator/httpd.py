@@ -57,7 +57,7 @@ class Response:
     def of(cls, value: Any, status: int = 200, **headers: str) -> Response:
         names = {"Content-Type": "application/json; charset=UTF-8"}
         names.update({key.replace("_", "-"): text for key, text in headers.items()})
-        return cls(status, json.dumps(value, indent=1).encode() + b"\n", names)
+        return cls(status, json.dumps(value).encode() + b"\n", names)
 
     def head(self) -> bytes:
         try:
@@ -173,8 +173,7 @@ class Server:
             _reset(writer)
             return False
         body = response.body if response.cut is None else response.body[: response.cut]
-        writer.write(response.head())
-        writer.write(body)
+        writer.write(response.head() + body)
         await writer.drain()
         keep = request.headers.get("connection", "").lower() != "close"
         return keep and response.cut is None

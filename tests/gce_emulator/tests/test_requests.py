@@ -102,6 +102,36 @@ def test_deletion_protection(emulator: Emulator) -> None:
     emulator.do("DELETE", INSTANCES + "/w1")
 
 
+def test_a_disk_that_stays(emulator: Emulator) -> None:
+    wanted = body(deletionProtection=False)
+    wanted["disks"].append({"autoDelete": False, "initializeParams": {
+        "diskName": "data", "diskSizeGb": "50", "labels": {"gpucluster": "a"}}})
+    emulator.do("POST", INSTANCES, wanted)
+    assert emulator.error("DELETE", "/zones/us-east1-d/disks/data")[1]["reason"] == (
+        "resourceInUseByAnotherResource")
+    emulator.do("DELETE", INSTANCES + "/w1")
+    assert emulator.state()["left"]["my-project"]["disks"] == ["us-east1-d/data"]
+    found = emulator.get("/aggregated/disks", filter="labels.gpucluster=a")["items"]
+    assert [disk["name"] for disk in found["zones/us-east1-d"]["disks"]] == ["data"]
+    emulator.do("DELETE", "/zones/us-east1-d/disks/data")
+    assert emulator.state()["empty"]
+
+
+def test_a_machine_is_deleted_while_it_is_made(emulator: Emulator) -> None:
+    operation = emulator.start("POST", INSTANCES, body())
+    emulator.do("DELETE", INSTANCES + "/w1")
+    emulator.wait(operation)
+    assert emulator.state()["empty"]
+
+
+def test_a_name_is_not_ready_while_its_machine_goes(emulator: Emulator) -> None:
+    emulator.do("POST", INSTANCES, body())
+    gone = emulator.start("DELETE", INSTANCES + "/w1")
+    assert emulator.error("POST", INSTANCES, body())[1]["reason"] == "resourceNotReady"
+    emulator.wait(gone)
+    emulator.do("POST", INSTANCES, body())
+
+
 def test_stop_and_start(emulator: Emulator) -> None:
     emulator.do("POST", INSTANCES, body())
     emulator.do("POST", INSTANCES + "/w1/stop")
