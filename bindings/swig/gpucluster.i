@@ -85,3 +85,4 @@
 %include <gpucluster/access.h>
 %include <gpucluster/report.h>
 %include <gpucluster/job.h>
+%include <gpucluster/catalog.h>

@@ -26,6 +26,8 @@ const command commands[] = {
     {"support-bundle", "[CLUSTER] [-o FILE]", "one redacted archive for a bug report",
      cmd_support_bundle},
     {"down", "[CLUSTER] [--purge-driver] [--let-go MACHINE] [--yes]", "undo what up did", cmd_down},
+    {"catalog", "[accelerators|machine-types|zones] [--zone ZONE] [--project PROJECT] [--shipped]",
+     "what Google Compute Engine has, and what it costs", cmd_catalog},
     {"list", "", "the clusters that the state directory knows", cmd_list},
     {NULL, NULL, NULL, NULL},
 };
