@@ -23,7 +23,6 @@ static wait outcome_of(const reply *list, int count)
     replies = list;
     reply_count = count;
     auth = open_auth();
-    hurry(auth);
     w = ask(auth);
     gpuc__gce_auth_unref(auth);
     return w;

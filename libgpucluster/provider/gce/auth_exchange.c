@@ -71,9 +71,10 @@ static void bad_answer(gpuc__gce_refresh *refresh, const char *what)
 
 const char *gpuc__gce_scope_of(const gpuc__gce_auth *auth)
 {
+    bool acts = auth->credential.impersonation_url != NULL;
+
     /* Who acts for a service account needs no more than that. */
-    return gpuc__gce_auth_text(auth, NULL,
-                               auth->credential.impersonation_url ? "impersonation_scope" : "scope");
+    return gpuc__gce_auth_text(auth, NULL, acts ? "impersonation_scope" : "scope");
 }
 
 /* Keeps the token of the answer; false when the refresh has ended because of it. */
