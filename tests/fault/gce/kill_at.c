@@ -19,7 +19,7 @@ static int wanted(const char *when)
     const char *at = getenv("GPUC_KILL_AT");
     size_t n = strlen(when);
 
-    return at && strncmp(at, when, n) == 0 && at[n] == ':' && atoi(at + n + 1) == seen;
+    return at && strncmp(at, when, n) == 0 && at[n] == ':' && strtol(at + n + 1, NULL, 10) == seen;
 }
 
 static void note(const char *bytes, size_t length)
