@@ -16,7 +16,7 @@ TEST_IAM = re.compile(r"/v[13]/projects/([^/:]+):testIamPermissions")
 SERVICE = re.compile(r"/v1/projects/([^/]+)/services/([^/]+)")
 IMPERSONATE = re.compile(r"/v1/projects/-/serviceAccounts/([^/:]+):generateAccessToken")
 QUOTA_INFOS = re.compile(r"/v1/projects/([^/]+)/locations/global/services/compute\.googleapis\.com"
-                         r"/quotaInfos")
+                         r"/quotaInfos(/GPUS-PER-GPU-FAMILY-per-project-region)?")
 
 
 class Neighbours:
@@ -73,10 +73,11 @@ class Neighbours:
                   "details": {"value": str(int(limit))}, "applicableLocations": [region]}
                  for (region, metric), limit in sorted(project.limits.items())
                  if metric in families]
-        return {"quotaInfos": [{
+        info = {
             "name": f"projects/{project.number}/locations/global/services/compute.googleapis.com/"
                     "quotaInfos/GPUS-PER-GPU-FAMILY-per-project-region",
             "quotaId": "GPUS-PER-GPU-FAMILY-per-project-region",
             "metric": "compute.googleapis.com/gpus_per_gpu_family",
             "service": "compute.googleapis.com", "containerType": "PROJECT",
-            "dimensions": ["gpu_family", "region"], "dimensionsInfos": found}]}
+            "dimensions": ["gpu_family", "region"], "dimensionsInfos": found}
+        return info if match[2] else {"quotaInfos": [info]}

@@ -132,6 +132,7 @@ class World:
                 await self.backend.delete(instance)
         self.projects = {name: self._new_project(name) for name in self.projects}
         self.operations = Operations(self)
+        self._minute.clear()
         self.stock.clear()
         self.violations.clear()
         self.faults.clear()

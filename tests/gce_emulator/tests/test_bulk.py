@@ -78,7 +78,7 @@ def test_fewer_are_enough(emulator: Emulator) -> None:
 
 def test_what_was_made_is_rolled_back(emulator: Emulator) -> None:
     stock(emulator, "us-east1-d", 2, hidden=True)
-    emulator.settings(bulk_rollback_ms=400)
+    emulator.settings(bulk_rollback_ms=1200)
     operation = emulator.start("POST", ZONAL, bulk(3))
     seen = set()
     link = operation["selfLink"].split("projects/my-project")[1]

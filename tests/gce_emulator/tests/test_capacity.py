@@ -27,7 +27,7 @@ def test_a_zone_runs_out(emulator: Emulator) -> None:
 
 
 def test_a_stock_out_shows_late(emulator: Emulator) -> None:
-    emulator.settings(latency_ms=600)
+    emulator.settings(latency_ms=1200)
     emulator.admin("POST", "stock", {"zone": "us-east1-d", "accelerator": T4, "count": 0})
     operation = emulator.start("POST", INSTANCES, body(gpu=T4))
     assert emulator.get(INSTANCES + "/w1")["status"] in ("PROVISIONING", "STAGING")
@@ -87,11 +87,13 @@ def test_h100_counts_by_family(emulator: Emulator) -> None:
     dimensions = error["errorDetails"][0]["quotaInfo"]["dimensions"]
     assert dimensions == {"gpu_family": "NVIDIA_H100", "region": "us-central1"}
     assert quota(emulator, "us-central1", "NVIDIA_H100") == {}
-    infos = emulator.http.get(
-        emulator.where["root"] + "v1/projects/my-project/locations/global/services/"
-        "compute.googleapis.com/quotaInfos", headers={"Authorization": "Bearer x"}).json()
+    url = (emulator.where["root"] + "v1/projects/my-project/locations/global/services/"
+           "compute.googleapis.com/quotaInfos")
+    infos = emulator.http.get(url, headers={"Authorization": "Bearer x"}).json()["quotaInfos"]
     assert {"gpu_family": "NVIDIA_H100", "region": "us-central1"} in [
-        entry["dimensions"] for entry in infos["quotaInfos"][0]["dimensionsInfos"]]
+        entry["dimensions"] for entry in infos[0]["dimensionsInfos"]]
+    one = emulator.http.get(f"{url}/{infos[0]['quotaId']}", headers={"Authorization": "Bearer x"})
+    assert one.json() == infos[0]
 
 
 def test_gpus_do_not_migrate(emulator: Emulator) -> None:

@@ -94,7 +94,7 @@ def test_a_delete_that_fails_leaves_the_machine(emulator: Emulator) -> None:
 
 def test_a_slow_operation_and_an_early_wait(emulator: Emulator) -> None:
     emulator.settings(wait_limit=0.05)
-    emulator.fault(operation="insert", action={"kind": "latency", "seconds": 0.6})
+    emulator.fault(operation="insert", action={"kind": "latency", "seconds": 1.5})
     operation = emulator.start("POST", INSTANCES, body())
     link = operation["selfLink"].split("projects/my-project")[1]
     assert emulator.call("POST", link + "/wait").json()["status"] != "DONE"
@@ -103,9 +103,10 @@ def test_a_slow_operation_and_an_early_wait(emulator: Emulator) -> None:
 
 def test_the_rate_quota(emulator: Emulator) -> None:
     emulator.settings(rate_per_minute=3)
-    statuses = [emulator.call("GET", "/zones") for _ in range(5)]
-    assert statuses[-1].status_code == 403
-    error = statuses[-1].json()["error"]["errors"][0]
+    answers = [emulator.call("GET", "/zones") for _ in range(8)]  # a minute may end in between
+    refused = [answer for answer in answers if answer.status_code == 403]
+    assert refused and answers[0].status_code == 200
+    error = refused[0].json()["error"]["errors"][0]
     assert error["reason"] == "rateLimitExceeded" and error["domain"] == "usageLimits"
     emulator.settings(rate_per_minute=0)
 

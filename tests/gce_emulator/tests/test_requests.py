@@ -9,6 +9,7 @@ from emu import INSTANCES, Emulator, body
 
 
 def test_an_instance_lives_and_goes(emulator: Emulator) -> None:
+    emulator.settings(latency_ms=800)
     operation = emulator.start("POST", INSTANCES, body(gpu="nvidia-tesla-t4"))
     assert (operation["operationType"], operation["status"]) == ("insert", "PENDING")
     assert operation["zone"].endswith("/zones/us-east1-d") and operation["clientOperationId"]
@@ -126,6 +127,7 @@ def test_a_machine_is_deleted_while_it_is_made(emulator: Emulator) -> None:
 
 def test_a_name_is_not_ready_while_its_machine_goes(emulator: Emulator) -> None:
     emulator.do("POST", INSTANCES, body())
+    emulator.settings(latency_ms=800)
     gone = emulator.start("DELETE", INSTANCES + "/w1")
     assert emulator.error("POST", INSTANCES, body())[1]["reason"] == "resourceNotReady"
     emulator.wait(gone)
