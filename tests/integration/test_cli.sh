@@ -43,17 +43,18 @@ fails_as_json() { ends "$1" "$2" --json "${@:3}" && json 'r["error"]["message"] 
 
 # --- usage
 check "--version" ends 0 '^gpucluster [0-9]' --version
-check "--help lists every command" bash -c '"$0" --help | grep -c "^  [a-z]" | grep -qx 13' "$cli"
+check "--help lists every command" bash -c '"$0" --help | grep -c "^  [a-z]" | grep -qx 14' "$cli"
 check "no command" ends 2 'usage:'
 check "an unknown command" ends 2 'no command "uo"' uo
 check "an unknown global option" ends 2 'usage:' --jsno list
-for c in plan up status verify kubeconfig proxy ssh scp logs support-bundle down list run; do
+for c in plan up status verify kubeconfig proxy ssh scp logs support-bundle down catalog list run; do
     check "$c --help" ends 0 "usage: gpucluster $c" "$c" --help
     check "$c: an unknown option is named" ends 2 "$c: the option --no-such" "$c" --no-such
     check "$c: the same as JSON" fails_as_json 2 no-such "$c" --no-such
 done
 check "an option without its value" ends 2 'value' kubeconfig --merge
 check "one argument too many" ends 2 '"b" is one argument too many' status a b
+check "a part of the catalogue that is none" ends 2 'gpus is none of accelerators' catalog gpus
 check "scp without a machine" ends 2 'MACHINE:PATH' scp a b
 check "scp between machines" ends 2 'only one' scp a:b c:d
 check "a port that is none" ends 2 'from 0 to 65535, not "70000"' proxy --port 70000
@@ -120,6 +121,17 @@ check "the spec's own starts at the spec" ends 1 "$work/elsewhere/(\\./)?bundle"
 check "--mirror stands in place of the spec's bundle" bash -c \
     '! "$0" --mirror http://127.0.0.1:9 plan good.yaml 2>&1 | grep -q "given beside"' "$cli"
 
+# --- the catalogue, without credentials: the table of this version, which says so
+catalog() { HOME=$work CLOUDSDK_CONFIG=$work NO_GCE_CHECK=true ends "$@"; }
+unset GOOGLE_APPLICATION_CREDENTIALS CLOUDSDK_AUTH_ACCESS_TOKEN_FILE CLOUDSDK_AUTH_ACCESS_TOKEN
+check "catalog: where an accelerator is" catalog 0 'nvidia-tesla-t4.*with N1' catalog accelerators
+check "catalog: it is the table, and why" catalog 0 'From the table of this version.*no credentials' catalog zones
+check "catalog: sources with dates" catalog 0 '^Prices in USD an hour: .*20[0-9][0-9]' catalog --shipped
+check "catalog: prices of a zone" catalog 0 '^n1-standard-2 .* 0\.0950 ' catalog machine-types --zone us-east1-d
+check "catalog: JSON" bash -c '"$0" --json catalog --shipped | python3 -c "import json, sys; r = json.load(sys.stdin); assert r[\"live\"] is False and r[\"accelerators\"] and r[\"parts\"]"' "$cli"
+check "catalog: JSON of one part" bash -c '"$0" catalog zones --json --shipped 2>/dev/null | python3 -c "import json, sys; r = json.load(sys.stdin); assert r[\"zones\"] and \"machine_types\" not in r"' "$cli"
+check "catalog: no name of a zone" catalog 1 'east is not the name of a zone' catalog --zone east
+
 # --- colours and progress
 check "an error is red on a terminal" bash -c 'script -qec "$0 plan bad.yaml" /dev/null </dev/null | grep -q "$(printf "\033")"' "$cli"
 check "NO_COLOR: it is not" bash -c '! NO_COLOR=1 script -qec "$0 plan bad.yaml" /dev/null </dev/null | grep -q "$(printf "\033")"' "$cli"
@@ -146,6 +158,7 @@ check "completion: every command that --help lists" bash -c 'diff <("$0" --help 
 check "completion: options" completes --purge-driver "$cli" down --p
 check "completion: global options" completes --state-dir "$cli" --s
 check "completion: spec files" completes good.yaml "$cli" up goo
+check "completion: parts of the catalogue" completes machine-types "$cli" catalog ma
 check "completion: kinds of job" completes nvidia-smi "$cli" run nv
 
 # --- man page
