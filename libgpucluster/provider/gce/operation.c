@@ -127,6 +127,8 @@ static void take_done(gpuc__gce_call *call, json_t *operation)
     gpuc_error *error = NULL;
     gpuc__gce_scope scope = gpuc__gce_classify(200, operation, call->doing, &error);
 
+    if (scope == GPUC__GCE_SCOPE_RETRY) /* not with the same id: that names this operation */
+        scope = GPUC__GCE_SCOPE_FINAL;
     if (error)
         gpuc__gce_call_fail_with(call, operation, scope, error);
     else
