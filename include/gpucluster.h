@@ -17,5 +17,6 @@
 #include <gpucluster/report.h>
 #include <gpucluster/job.h>
 #include <gpucluster/catalog.h>
+#include <gpucluster/gc.h>
 
 #endif

@@ -86,3 +86,4 @@
 %include <gpucluster/report.h>
 %include <gpucluster/job.h>
 %include <gpucluster/catalog.h>
+%include <gpucluster/gc.h>

@@ -68,7 +68,7 @@ GPUC_API gpuc_plan *gpuc_op_plan(const gpuc_op *op);
 /** Result of an up or verify operation. @param[in] op not NULL. @return a borrowed report, NULL if it has none. @blocking no @threadsafety the context's thread @since 0.1 */
 GPUC_API gpuc_report *gpuc_op_report(const gpuc_op *op);
 
-/** Result of an operation that gives JSON (gpuc_catalog_start). @param[in] op not NULL. @return borrowed, valid as long as op; NULL if it has none. @blocking no @threadsafety the context's thread @since 0.1 */
+/** Result of an operation that gives JSON (gpuc_catalog_start, gpuc_gc_start). @param[in] op not NULL. @return borrowed, valid as long as op; NULL if it has none. @blocking no @threadsafety the context's thread @since 0.1 */
 GPUC_API const char *gpuc_op_json(const gpuc_op *op);
 
 /** Takes a reference. @param[in] op not NULL. @return op. @blocking no @threadsafety any thread @since 0.1 */

@@ -33,6 +33,8 @@ typedef void (*gpuc__provider_fn)(void *data, gpuc_error *error);
 typedef void (*gpuc__there_fn)(void *data, bool there, const char *detail, gpuc_error *error);
 /* names: NULL-terminated, borrowed. */
 typedef void (*gpuc__names_fn)(void *data, const char *const *names, gpuc_error *error);
+/* found: array, borrowed; NULL with error. */
+typedef void (*gpuc__left_fn)(void *data, json_t *found, gpuc_error *error);
 
 /* What a provider must not forget: text by machine (NULL: of the cluster) and key, in the cluster's
  * state and committed when set returns. While a plan is made nothing may be set: GPUC_ESTATE. */
@@ -90,6 +92,14 @@ struct gpuc__provider_ops {
                   gpuc_error **err);
     /* Names of all machines that carry this cluster's label. */
     void (*list)(gpuc__provider *provider, gpuc__names_fn done, void *data);
+    /* Everything that carries the mark of a cluster, whichever: {"type","name","cluster" (its uuid)},
+     * and where known "zone", "cluster_name", "status", "made", "machine_type"; what else it holds is
+     * for remove_left. Machines are of type "instance". Neither looks at the spec's machines. NULL:
+     * nothing is ever left behind. */
+    void (*find_left)(gpuc__provider *provider, gpuc__left_fn done, void *data);
+    /* Removes one of them; gone already is fine. */
+    void (*remove_left)(gpuc__provider *provider, const json_t *entry, gpuc__provider_fn done,
+                        void *data);
     /* What --shell prints for create and destroy: new string. */
     char *(*shell)(gpuc__provider *provider, const gpuc__machine_model *machine, bool destroy);
     /* Ends what is under way with this data (NULL: all): done comes with GPUC_ECANCELLED. */

@@ -11,12 +11,6 @@
 #pragma weak gpuc__gce_check_cancel
 #pragma weak gpuc__gce_describe
 #pragma weak gpuc__gce_settle
-#pragma weak gpuc__gce_look_shared
-#pragma weak gpuc__gce_make_shared
-#pragma weak gpuc__gce_drop_shared
-#pragma weak gpuc__gce_shared_cancel
-#pragma weak gpuc__gce_tunnel
-#pragma weak gpuc__gce_tunnels_close
 
 #define LIMIT_MS 600000
 #define SETTLE_MS 10000
@@ -98,8 +92,7 @@ static void gce_free(gpuc__provider *provider)
     if (!provider)
         return;
     gpuc__gce_cancel(provider, NULL);
-    if (gpuc__gce_tunnels_close)
-        gpuc__gce_tunnels_close(provider);
+    gpuc__gce_tunnels_close(provider);
     gpuc__gce_resume_stop(provider);
     if (provider->machines->list)
         gpuc__gce_call_cancel(provider->machines->list);
@@ -210,8 +203,8 @@ void gpuc__gce_cancel(gpuc__provider *provider, const void *data)
     gpuc__gce_destroy_cancel(provider, data);
     if (gpuc__gce_check_cancel)
         gpuc__gce_check_cancel(provider, data);
-    if (gpuc__gce_shared_cancel)
-        gpuc__gce_shared_cancel(provider, data);
+    gpuc__gce_shared_cancel(provider, data);
+    gpuc__gce_left_cancel(provider, data);
 }
 
 const gpuc__provider_ops gpuc__provider_gce = {.kind = "gce",
@@ -230,5 +223,7 @@ const gpuc__provider_ops gpuc__provider_gce = {.kind = "gce",
                                                .drop_shared = gpuc__gce_drop_shared,
                                                .tunnel = gpuc__gce_tunnel,
                                                .list = gpuc__gce_list_machines,
+                                               .find_left = gpuc__gce_find_left,
+                                               .remove_left = gpuc__gce_remove_left,
                                                .shell = gpuc__gce_shell,
                                                .cancel = gpuc__gce_cancel};

@@ -33,6 +33,7 @@ struct gpuc__provider {
     json_t *described;            /* check.c: what describe gives; freed with the provider */
     struct gpuc__gce_shared *shared;  /* shared.c: what is under way */
     struct gpuc__gce_tunnel *tunnels; /* iap.c: likewise */
+    struct gpuc__gce_left *left;      /* left.c: likewise */
 };
 
 /* gce.c: credentials and client, at the first call, and the project where it is known: with the
@@ -86,6 +87,12 @@ void gpuc__gce_make_shared(gpuc__provider *provider, gpuc__provider_fn done, voi
 void gpuc__gce_drop_shared(gpuc__provider *provider, gpuc__provider_fn done, void *data);
 /* Part of gpuc__gce_cancel and of the provider's end. */
 void gpuc__gce_shared_cancel(gpuc__provider *provider, const void *data);
+
+/* left.c: what clusters left behind; cancel is part of gpuc__gce_cancel. */
+void gpuc__gce_find_left(gpuc__provider *provider, gpuc__left_fn done, void *data);
+void gpuc__gce_remove_left(gpuc__provider *provider, const json_t *entry, gpuc__provider_fn done,
+                           void *data);
+void gpuc__gce_left_cancel(gpuc__provider *provider, const void *data);
 
 /* iap.c */
 int gpuc__gce_tunnel(gpuc__provider *provider, const char *machine, int port, int *fd,

@@ -2,6 +2,7 @@
 /* Our lines among the SSH keys of a project's metadata, which belong to everybody. */
 #include <string.h>
 
+#include "provider/gce/left.h"
 #include "provider/gce/shared.h"
 #include "util/alloc.h"
 #include "util/buf.h"
@@ -59,20 +60,29 @@ json_t *gpuc__gce_key_lines(const gpuc__provider *provider)
     return NULL;
 }
 
-/* The line's comment is the third word; ours begins with the mark. */
-static bool is_ours(const char *line, size_t length, const char *uuid)
+/* Behind the mark that the line's comment, its third word, begins with; NULL: it does not. */
+static const char *marked(const char *line, size_t length)
 {
     const char *end = line + length, *at = line;
-    size_t mark = strlen(GPUC__GCE_LABEL "="), size = strlen(uuid);
+    size_t mark = strlen(GPUC__GCE_LABEL "=");
 
     for (int words = 0; at && words < 2; words++) {
         at = memchr(at, ' ', (size_t)(end - at));
         while (at && at < end && *at == ' ')
             at++;
     }
-    return at && (size_t)(end - at) >= mark + size &&
-           strncmp(at, GPUC__GCE_LABEL "=", mark) == 0 && strncmp(at + mark, uuid, size) == 0 &&
-           (at + mark + size == end || at[mark + size] == ' ');
+    return at && (size_t)(end - at) > mark && strncmp(at, GPUC__GCE_LABEL "=", mark) == 0 ? at + mark
+                                                                                          : NULL;
+}
+
+/* The comment is ours. */
+static bool is_ours(const char *line, size_t length, const char *uuid)
+{
+    const char *end = line + length, *at = marked(line, length);
+    size_t size = strlen(uuid);
+
+    return at && (size_t)(end - at) >= size && strncmp(at, uuid, size) == 0 &&
+           (at + size == end || at[size] == ' ');
 }
 
 /* Copies the value without lines of ours that are not wanted; those that are get counted. */
@@ -236,4 +246,66 @@ done:
     gpuc__free(e.have);
     json_decref(e.items);
     return rc;
+}
+
+static bool knows(const json_t *found, const char *cluster)
+{
+    json_t *entry;
+    size_t i;
+
+    json_array_foreach(found, i, entry) {
+        if (strcmp(text_at(entry, "type"), "ssh key") == 0 &&
+            strcmp(text_at(entry, "cluster"), cluster) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* One line; false without memory. */
+static bool add_mark(json_t *found, const char *line, size_t length)
+{
+    const char *mark = marked(line, length);
+    char *cluster, *name;
+    size_t left, size;
+    bool ok;
+
+    if (!mark)
+        return true;
+    left = length - (size_t)(mark - line);
+    size = strcspn(mark, " \n");
+    size = size < left ? size : left;
+    cluster = gpuc__strndup(mark, size);
+    left -= size;
+    mark += size + (left > 0);
+    name = gpuc__strndup(mark, left ? strcspn(mark, " \n") : 0);
+    ok = cluster && name &&
+         (!*cluster || knows(found, cluster) ||
+          json_array_append_new(found, json_pack("{s:s, s:s, s:s, s:s*}", "type", "ssh key", "name",
+                                                 "project metadata", "cluster", cluster,
+                                                 "cluster_name", *name ? name : NULL)) == 0);
+    gpuc__free(cluster);
+    gpuc__free(name);
+    return ok;
+}
+
+bool gpuc__gce_left_add_keys(json_t *found, const json_t *project)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(json_object_get(json_object_get(project, "commonInstanceMetadata"), "items"),
+                       i, item) {
+        const char *key = text_at(item, "key"), *value = text_at(item, "value");
+
+        if (!key || !value || (strcmp(key, ITEM) != 0 && strcmp(key, LEGACY) != 0))
+            continue;
+        while (*value) {
+            size_t length = strcspn(value, "\n");
+
+            if (!add_mark(found, value, length))
+                return false;
+            value += length + (value[length] == '\n');
+        }
+    }
+    return true;
 }

@@ -86,5 +86,7 @@ const gpuc__provider_ops gpuc__provider_local = {.kind = "local",
                                                  .create = local_create,
                                                  .destroy = local_destroy,
                                                  .list = local_list,
+                                                 .find_left = gpuc__local_find_left,
+                                                 .remove_left = gpuc__local_remove_left,
                                                  .shell = gpuc__local_shell,
                                                  .cancel = gpuc__local_cancel};

@@ -59,6 +59,7 @@ struct gpuc__local_task {
     gpuc__machine_fn machine_done;
     gpuc__provider_fn provider_done;
     gpuc__names_fn names_done;
+    gpuc__left_fn left_done;
     void *data;
 
     /* what look and create learn */
@@ -74,6 +75,7 @@ struct gpuc__local_task {
     long uid, gid;
     char *home, *private_key, *public_key;
     gpuc_error *failure;      /* kept while evidence is fetched */
+    json_t *left;             /* left.c: what was found, or the one to remove */
 };
 
 /* task.c */
@@ -122,6 +124,11 @@ void gpuc__local_look(gpuc__local_task *task); /* ends the task */
 void gpuc__local_list(gpuc__local_task *task);  /* ends the task */
 void gpuc__local_check(gpuc__local_task *task); /* ends the task */
 void gpuc__local_set_foreign(const gpuc__local_task *task, const char *instance, gpuc_error **err);
+
+/* left.c: instances of any cluster. */
+void gpuc__local_find_left(gpuc__provider *provider, gpuc__left_fn done, void *data);
+void gpuc__local_remove_left(gpuc__provider *provider, const json_t *entry, gpuc__provider_fn done,
+                             void *data);
 
 /* remove.c: settle waits for operations of the daemon that concern the instance: those of a caller
  * that was killed. */

@@ -49,6 +49,7 @@ static void task_free(gpuc__local_task *task)
     gpuc__free_secret(task->private_key);
     gpuc__free(task->public_key);
     gpuc_error_unref(task->failure);
+    json_decref(task->left);
     if (task->wake) {
         task->wake->task = NULL;
         uv_close((uv_handle_t *)&task->wake->timer, on_wake_closed);
@@ -66,6 +67,8 @@ static void report(gpuc__local_task *task, const char *const *names, gpuc_error 
                            error);
     else if (task->names_done)
         task->names_done(task->data, names, error);
+    else if (task->left_done)
+        task->left_done(task->data, error ? NULL : task->left, error);
     else
         task->provider_done(task->data, error);
     task_free(task);
@@ -144,6 +147,8 @@ gpuc__local_task *gpuc__local_begin(gpuc__provider *provider, const gpuc__local_
             none.machine_done(none.data, NULL, error);
         else if (none.names_done)
             none.names_done(none.data, NULL, error);
+        else if (none.left_done)
+            none.left_done(none.data, NULL, error);
         else
             none.provider_done(none.data, error);
         return NULL;
