@@ -189,6 +189,8 @@ static void test_gce_client_wait__follows_an_operation(void **state)
                 print_error("%s: %s\n", operations[i].name, end.message);
             assert_non_null(strstr(end.message, operations[i].message));
             assert_non_null(gpuc_error_remedy(end.error));
+            assert_int_equal(strstr(end.message, "the operation failed") != NULL,
+                             end.answer != NULL); /* its group and places are in it */
         } else {
             assert_string_equal(json_string_value(json_object_get(end.answer, "status")), "DONE");
         }

@@ -146,7 +146,7 @@ void gpuc__gce_call_finish(gpuc__gce_call *call, json_t *answer, gpuc__gce_scope
         gpuc__error_at(&error, call->machine, NULL);
         gpuc__context_redact_error(call->client->context, error);
     }
-    call->done(call->data, error ? NULL : answer, scope, error);
+    call->done(call->data, answer, scope, error);
     end(call);
 }
 

@@ -35,9 +35,10 @@ uint64_t gpuc__gce_client_requests(const gpuc__gce_client *client);
 /* For tests: how many milliseconds a second of a pause or of one try has. limit_ms stays real. */
 void gpuc__gce_client_scale_time(gpuc__gce_client *client, uint32_t ms_per_s);
 
-/* answer is borrowed, NULL when there is none, with an error the operation that has failed; error (consumed) set for every status of 300 and
- * above, a bad body, another project's resources and a lost connection. On the loop, once, never
- * inside the call; the call may be let go of, cancelled or a new one begun there. */
+/* answer is borrowed, NULL when there is none; with an error it is the operation that failed. error
+ * (consumed) set for every status of 300 and above, a bad body, another project's resources and a
+ * lost connection. On the loop, once, never inside the call; the call may be let go of, cancelled or
+ * a new one begun there. */
 typedef void (*gpuc__gce_done_fn)(void *data, json_t *answer, gpuc__gce_scope scope,
                                   gpuc_error *error);
 
