@@ -96,6 +96,22 @@ gpuc__proof_record_state gpuc__proof_record_read(gpuc__member *member, char *why
     return state;
 }
 
+/* Neither passed nor failed: nothing was tried. */
+static int not_proven(gpuc__machine_proof **out, const gpuc__member *member, gpuc_error **err)
+{
+    gpuc__machine_proof *proof = gpuc__proof_new(member->name, err);
+    int rc = proof ? gpuc__proof_set(proof, "smi.run", NULL, GPUC_CHECK_SKIP,
+                                     "the machine has not been proven yet", NULL,
+                                     "run gpucluster up, or gpucluster verify", NULL, err)
+                   : GPUC_ENOMEM;
+
+    if (rc < 0)
+        gpuc__proof_free(proof);
+    else
+        *out = proof;
+    return rc;
+}
+
 /* What is known of one machine's proof; a record that cannot be read is none. */
 static int read_proof(gpuc__machine_proof **out, gpuc__member *member, gpuc_error **err)
 {
@@ -103,10 +119,7 @@ static int read_proof(gpuc__machine_proof **out, gpuc__member *member, gpuc_erro
     int rc = record ? gpuc__proof_from_json(out, record, NULL) : GPUC_ENOTFOUND;
 
     json_decref(record);
-    if (rc < 0)
-        rc = gpuc__proof_evaluate(out, member->name, member->gpus, NULL, NULL,
-                                  "the machine has not been proven yet", err);
-    return rc;
+    return rc < 0 ? not_proven(out, member, err) : rc;
 }
 
 int gpuc__cluster_report(gpuc_report **out, gpuc_cluster *cluster, gpuc_error **err)
