@@ -40,6 +40,7 @@ def needs(world: World, project: Project, instance: Instance) -> Counter[Place]:
         return found
     spot_cpus = instance.spot and project.limits.get((region, "PREEMPTIBLE_CPUS"), 0) > 0
     found[region, "PREEMPTIBLE_CPUS" if spot_cpus else "CPUS"] += instance.vcpus
+    found["global", "CPUS_ALL_REGIONS"] += instance.vcpus
     if instance.wants_external:
         found[region, "IN_USE_ADDRESSES"] += 1
     if instance.gpu_type is not None:
