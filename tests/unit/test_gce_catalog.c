@@ -133,9 +133,16 @@ static void test_gce_catalog__one_zone(void **state)
         {"GET", "/zones/us-east1-z/", 404, GCE_ERROR(404, "notFound", "no such zone"), 0, -1},
         {"GET", P "/zones?", 200, "{\"items\":" WISH_ZONES "}", 0, -1},
         {NULL}};
+    gpuc_error *error = NULL;
     json_t *all, *item;
+    char *text = NULL;
 
     begin(steps);
+    assert_int_equal(gpuc_catalog(&text, context, "my-project", "us-east1-z", 0, &error),
+                     GPUC_ENOTFOUND);
+    assert_non_null(strstr(gpuc_error_message(error), "no zone us-east1-z"));
+    gpuc_error_unref(error);
+    assert_null(text);
     all = read_catalog("us-east1-b", 0);
     assert_true(json_is_true(json_object_get(all, "live")));
     item = named(json_object_get(all, "machine_types"), "c9-new-4");

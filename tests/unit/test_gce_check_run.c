@@ -145,7 +145,7 @@ static void test_gce_check_run__the_project(void **state)
     project_refused((gce_step){"GET", P, 403,
                                GCE_ERROR(403, "forbidden", "Required 'compute.projects.get'"), 0,
                                -1},
-                    GPUC_EPERM, "compute.projects.get", "access to it");
+                    GPUC_EPERM, "compute.projects.get", "see it");
     project_refused((gce_step){"GET", P, 200,
                                "{\"name\":\"other\",\"selfLink\":\"" GCE_LINK "projects/other\"}", 0,
                                -1},

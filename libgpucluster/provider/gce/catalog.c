@@ -71,7 +71,8 @@ static int make_text(char **out, const reading *r, gpuc_error **err)
     char *dump;
     int rc;
 
-    if (live && r->zone && !has_zone(r)) {
+    /* The other lists fail for a zone that is not there; this one tells why. */
+    if (r->zone && json_object_get(r->live, "zones") && !has_zone(r)) {
         rc = gpuc__error_set(err, GPUC_ENOTFOUND, GPUC_DOMAIN_PROVIDER,
                              "there is no zone %s, or it is not open to project %s", r->zone,
                              r->project);

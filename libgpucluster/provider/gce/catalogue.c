@@ -110,7 +110,7 @@ int gpuc__gce_catalogue_new(gpuc__gce_catalogue **out, gpuc_error **err)
     prices = gpuc__gce_part(catalogue, "prices");
     disks = gpuc__gce_part(catalogue, "disk_prices");
     catalogue->price_source =
-        gpuc__asprintf("%s, %s; disks: %s, %s", gpuc__table_text(prices, "source"),
+        gpuc__asprintf("%s, %s; of disks: %s, %s", gpuc__table_text(prices, "source"),
                        gpuc__table_text(prices, "date"), gpuc__table_text(disks, "source"),
                        gpuc__table_text(disks, "date"));
     if (!catalogue->price_source) {

@@ -105,7 +105,7 @@ static void explain_project(const gpuc__gce_check_task *check, gpuc_error **erro
                                   "compute.googleapis.com --project %s; it takes some minutes",
                            project, project, project);
     else if (code == GPUC_ENOTFOUND || code == GPUC_EPERM)
-        gpuc__error_remedy(error, "correct provider.project (%s), or give %s access to it", project,
+        gpuc__error_remedy(error, "correct provider.project (%s), or let the account behind %s see it", project,
                            gpuc__gce_auth_describe(check->provider->auth));
 }
 

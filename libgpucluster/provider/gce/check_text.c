@@ -24,8 +24,8 @@ static void add_price(const gpuc__gce_wish *wish, gpuc__buf *text)
                      hour * 24);
     if (wish->spec->ttl_s > 0)
         gpuc__buf_printf(text, ", at most %.2f before ttl deletes the machines", hour * hours);
-    gpuc__buf_printf(text, "\n       estimated without traffic, addresses, local SSDs and "
-                           "discounts, from %s\n",
+    gpuc__buf_printf(text, "\n  estimated, without traffic, addresses, local SSDs and discounts\n"
+                           "  from %s\n",
                      gpuc__table_text(d, "source"));
 }
 
