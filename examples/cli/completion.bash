@@ -28,7 +28,7 @@ _gpucluster() {
         case ${COMP_WORDS[i]} in
             --state-dir) _gpucluster_state=${COMP_WORDS[++i]} ;;
             --bundle | --mirror | --replace | --let-go | --skip | --set | --merge | --server | --port | \
-                --kubeconfig | --zone | --project | -n | -o) i=$((i + 1)) ;;
+                --kubeconfig | --zone | --project | --kind | -n | -o) i=$((i + 1)) ;;
             -c | --cluster) cluster=${COMP_WORDS[++i]} ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=${COMP_WORDS[i]}; else arguments=$((arguments + 1)); fi ;;
@@ -39,19 +39,21 @@ _gpucluster() {
         --replace | --let-go) _gpucluster_words "$(_gpucluster_machines "$cluster")"; return ;;
         --state-dir | --bundle) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
         --merge | --kubeconfig | -o) _gpucluster_files; return ;;
+        --kind) _gpucluster_words "gce local"; return ;;
         --mirror | --server | --port | --skip | --set | --zone | --project | -n) return ;;
     esac
     case $command in
         '')
             case $cur in
                 -*) _gpucluster_words "--json --quiet --verbose --state-dir --bundle --mirror --help --version" ;;
-                *) _gpucluster_words "plan up status verify run kubeconfig proxy ssh scp logs support-bundle down catalog list" ;;
+                *) _gpucluster_words "plan up status verify run kubeconfig proxy ssh scp logs support-bundle down catalog gc list" ;;
             esac
             return ;;
     esac
     case $command,$cur in
         plan,-*) _gpucluster_words "--shell --replace --let-go --skip --help" ;;
         up,-*) _gpucluster_words "--replace --let-go --skip --no-proof --help" ;;
+        gc,-*) _gpucluster_words "--kind --project --delete --all --help" ;;
         catalog,-*) _gpucluster_words "--zone --project --shipped --json --help" ;;
         catalog,*) _gpucluster_words "accelerators machine-types zones" ;;
         status,-*) _gpucluster_words "--watch --help" ;;

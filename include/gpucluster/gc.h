@@ -20,8 +20,8 @@ enum {
  * known, so look at the list before anything is deleted. The result (gpuc_op_json), also of a failed
  * removal: {"kind", "project", "delete", "clusters": [{"uuid", "name" or null, "state_here",
  * "resources": [{"type", "name", "zone", "status", "made", "machine_type", "deleted", "error"}]}]},
- * a resource having only what is known of it. Nothing is removed before the list is complete; each
- * thing found is told by an event (GPUC_EVENT_NOTICE).
+ * a resource having only what is known of it. Nothing is removed before the list is complete and
+ * each thing on it was told by an event (GPUC_EVENT_NOTICE).
  * @param[out] out        new operation.
  * @param[in]  context    not NULL.
  * @param[in]  kind       "gce" or "local"; NULL or "": "gce".

@@ -135,9 +135,9 @@ static void note_failure(gc *g, json_t *entry, gpuc_error *error)
 {
     json_object_set_new(entry, "deleted", json_false());
     json_object_set_new(entry, "error",
-                        json_pack("{s:s, s:s, s:s*}", "code", gpuc_error_name(gpuc_error_code(error)),
-                                  "message", gpuc_error_message(error), "remedy",
-                                  gpuc_error_remedy(error)));
+                        json_pack("{s:s, s:s, s:s*}", "code",
+                                  gpuc_error_name(gpuc_error_code(error)), "message",
+                                  gpuc_error_message(error), "remedy", gpuc_error_remedy(error)));
     if (gpuc_error_code(error) != GPUC_ECANCELLED)
         g->failures++;
     if (g->error)
@@ -310,11 +310,12 @@ static void on_found(void *data, json_t *found, gpuc_error *error)
         complete(g, error);
         return;
     }
-    tell(g);
-    if (g->flags & GPUC_GC_DELETE)
-        remove_more(g);
-    else
+    if (!(g->flags & GPUC_GC_DELETE)) {
         complete(g, NULL);
+        return;
+    }
+    tell(g); /* before anything goes */
+    remove_more(g);
 }
 
 /* ---- the beginning ---- */

@@ -43,11 +43,11 @@ fails_as_json() { ends "$1" "$2" --json "${@:3}" && json 'r["error"]["message"] 
 
 # --- usage
 check "--version" ends 0 '^gpucluster [0-9]' --version
-check "--help lists every command" bash -c '"$0" --help | grep -c "^  [a-z]" | grep -qx 14' "$cli"
+check "--help lists every command" bash -c '"$0" --help | grep -c "^  [a-z]" | grep -qx 15' "$cli"
 check "no command" ends 2 'usage:'
 check "an unknown command" ends 2 'no command "uo"' uo
 check "an unknown global option" ends 2 'usage:' --jsno list
-for c in plan up status verify kubeconfig proxy ssh scp logs support-bundle down catalog list run; do
+for c in plan up status verify kubeconfig proxy ssh scp logs support-bundle down catalog gc list run; do
     check "$c --help" ends 0 "usage: gpucluster $c" "$c" --help
     check "$c: an unknown option is named" ends 2 "$c: the option --no-such" "$c" --no-such
     check "$c: the same as JSON" fails_as_json 2 no-such "$c" --no-such
@@ -140,6 +140,12 @@ check "no terminal: it is not" bash -c '! "$0" plan bad.yaml 2>&1 | grep -q "$(p
 # --- kubeconfig without a cluster that is up; merging is in the unit tests and in tests/e2e
 check "a folder named like a cluster is not taken for a spec" bash -c 'mkdir -p lab && "$0" status lab 2>&1 | grep -qi "lab" && ! "$0" status lab 2>&1 | grep -qi "directory\""' "$cli"
 
+# --- what lost clusters left behind
+check "gc: --delete wants to know whose" ends 2 'wants a cluster, by name or uuid, or --all' gc --delete
+check "gc: a cluster or all" ends 2 'either a cluster or --all' gc k8s --all
+check "gc: a kind that leaves nothing" ends 1 'name the kind gce or local' gc --kind ssh
+check "gc: no credentials" catalog 1 'credentials' gc --project p
+
 # --- completion
 complete_it() {
     bash -c 'source "$1"; shift
@@ -158,6 +164,7 @@ check "completion: every command that --help lists" bash -c 'diff <("$0" --help 
 check "completion: options" completes --purge-driver "$cli" down --p
 check "completion: global options" completes --state-dir "$cli" --s
 check "completion: spec files" completes good.yaml "$cli" up goo
+check "completion: kinds that gc knows" completes local "$cli" gc --kind lo
 check "completion: parts of the catalogue" completes machine-types "$cli" catalog ma
 check "completion: kinds of job" completes nvidia-smi "$cli" run nv
 

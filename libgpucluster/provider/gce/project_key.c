@@ -71,8 +71,9 @@ static const char *marked(const char *line, size_t length)
         while (at && at < end && *at == ' ')
             at++;
     }
-    return at && (size_t)(end - at) > mark && strncmp(at, GPUC__GCE_LABEL "=", mark) == 0 ? at + mark
-                                                                                          : NULL;
+    if (!at || (size_t)(end - at) <= mark || strncmp(at, GPUC__GCE_LABEL "=", mark) != 0)
+        return NULL;
+    return at + mark;
 }
 
 /* The comment is ours. */
