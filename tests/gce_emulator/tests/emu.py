@@ -114,6 +114,8 @@ def body(name: str | None = "w1", *, machine: str = "n1-standard-2", gpu: str | 
         "machineType": f"zones/us-east1-d/machineTypes/{machine}", "networkInterfaces": [interface],
         "disks": [{"boot": True, "autoDelete": True,
                    "initializeParams": {"sourceImage": image, "diskSizeGb": "20"}}],
+        "serviceAccounts": [{"email": "default", "scopes": [
+            "https://www.googleapis.com/auth/cloud-platform"]}],
         "scheduling": {"onHostMaintenance": "TERMINATE", "automaticRestart": True}}
     if name is not None:
         made["name"] = name
