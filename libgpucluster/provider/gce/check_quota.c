@@ -209,8 +209,9 @@ static int global_quotas(gpuc__gce_wish *wish, const json_t *facts, gpuc__buf *s
 
         if (is_there(wish, facts, i))
             continue;
-        /* Families without a metric of their own do not count in the global one. */
-        if (gpuc__gce_catalogue_quota(wish->catalogue, shape, &family))
+        /* Families without a metric of their own do not count in the global one; whether spot does
+         * is not documented: that is left to the API. */
+        if (!shape->spot && gpuc__gce_catalogue_quota(wish->catalogue, shape, &family))
             rc = need(needs, "GPUS_ALL_REGIONS", shape->gpus, err);
         if (!rc)
             rc = need(needs, "CPUS_ALL_REGIONS", shape->vcpus, err);
