@@ -21,8 +21,9 @@ static char network_name[] = "default";
 static char zone_a[] = "us-east1-b", zone_b[] = "us-east1-c", zone_c[] = "us-west1-a";
 static char *three_zones[] = {zone_a, zone_b, zone_c, NULL};
 static char *no_labels[] = {NULL};
-static char names[300][16];
-static gpuc__machine_model machines[300];
+#define GCE_MACHINES 1000
+static char names[GCE_MACHINES][16];
+static gpuc__machine_model machines[GCE_MACHINES];
 static gpuc__spec_model spec;
 
 static int journal_set(void *data, const char *machine, const char *key, const char *value,
@@ -76,14 +77,8 @@ static inline void gce_provider_new(void)
     provider->client->ms_per_s = 10;
 }
 
-static inline void gce_begin(int count)
+static inline void gce_begin_at(const char *url, int count)
 {
-    char url[128];
-
-    memset(&gce, 0, sizeof(gce));
-    pthread_mutex_init(&gce.lock, NULL);
-    http_server_start(&gce.http, NULL, gce_serve, NULL);
-    snprintf(url, sizeof(url), "%s/compute/v1/", gce.http.url);
     setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE", url, 1);
     setenv("CLOUDSDK_AUTH_ACCESS_TOKEN", "token-of-the-test", 1);
     journal = json_object();
@@ -103,6 +98,17 @@ static inline void gce_begin(int count)
     gce_provider_new();
 }
 
+static inline void gce_begin(int count)
+{
+    char url[128];
+
+    memset(&gce, 0, sizeof(gce));
+    pthread_mutex_init(&gce.lock, NULL);
+    http_server_start(&gce.http, NULL, gce_serve, NULL);
+    snprintf(url, sizeof(url), "%s/compute/v1/", gce.http.url);
+    gce_begin_at(url, count);
+}
+
 static inline void gce_turns(int count)
 {
     for (int i = 0; i < count; i++)
@@ -119,14 +125,19 @@ static inline void gce_kill(void)
     provider = NULL;
 }
 
-static inline void gce_finish(void)
+static inline void gce_finish_at(void)
 {
     gpuc__provider_gce.free(provider);
     gce_turns(3);
     gpuc_context_unref(context);
-    http_server_stop(&gce.http);
     json_decref(journal);
     provider = NULL;
+}
+
+static inline void gce_finish(void)
+{
+    gce_finish_at();
+    http_server_stop(&gce.http);
 }
 
 static inline provider_result gce_create_one(int index)
