@@ -24,7 +24,8 @@ static void print_list(const json_t *list, int indent)
     json_t *one;
     size_t i;
 
-    json_array_foreach(list, i, one) {
+    json_array_foreach(list, i, one)
+    {
         const char *text = json_string_value(one);
         int length = text ? (int)strlen(text) : 0;
 
@@ -69,7 +70,8 @@ static void print_accelerator(const json_t *item, bool zone)
     fputs("  ", stdout);
     if (attach) {
         fputs("with N1, ", stdout);
-        json_array_foreach(attach, i, row) {
+        json_array_foreach(attach, i, row)
+        {
             printf("%s%lld", i ? " or " : "",
                    (long long)json_integer_value(json_object_get(row, "count")));
         }
@@ -127,7 +129,8 @@ static void print_part(const json_t *all, const char *key)
                "TO BE HAD AS");
     else
         printf("%-26s %-8s %s\n", "ZONE", "STATUS", "ACCELERATORS");
-    json_array_foreach(json_object_get(all, key), i, item) {
+    json_array_foreach(json_object_get(all, key), i, item)
+    {
         if (strcmp(key, "accelerators") == 0)
             print_accelerator(item, zone);
         else if (strcmp(key, "machine_types") == 0)
@@ -144,15 +147,16 @@ static void print_source(const json_t *all)
     size_t i;
 
     if (json_is_true(json_object_get(all, "live")))
-        printf("\nWhere things are: the Compute Engine API, project %s.\n", text_of(all, "project"));
+        printf("\nWhere things are: the Compute Engine API, project %s.\n",
+               text_of(all, "project"));
     else
         printf("\nFrom the table of this version, not from the API: %s.\n", text_of(all, "why"));
-    json_array_foreach(json_object_get(all, "parts"), i, part) {
+    json_array_foreach(json_object_get(all, "parts"), i, part)
+    {
         const char *name = text_of(part, "part");
 
         if (strcmp(name, "prices") == 0 || strcmp(name, "machine_types") == 0)
-            printf("%s: %s, %s.\n", strcmp(name, "prices") == 0 ? "Prices in USD an hour"
-                                                                : "Sizes",
+            printf("%s: %s, %s.\n", strcmp(name, "prices") == 0 ? "Prices in USD an hour" : "Sizes",
                    text_of(part, "source"), text_of(part, "date"));
     }
 }

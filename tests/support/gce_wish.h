@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A spec for Compute Engine as tests of the pre-flight change it, and what an API that has all of it
- * would answer (SIMULATED). */
+/* A spec for Compute Engine as tests of the pre-flight change it, and what an API that has all of
+ * it would answer (SIMULATED). */
 #ifndef TEST_GCE_WISH_H
 #define TEST_GCE_WISH_H
 #include "provider/gce/check.h"
@@ -32,32 +32,32 @@ static inline gpuc__spec_model wish_spec(void)
 
 #define WISH_LINK "https://www.googleapis.com/compute/v1/projects/my-project/"
 #define WISH_ZONE(name)                                                                            \
-    "{\"name\":\"" name "\",\"status\":\"UP\",\"region\":\"" WISH_LINK "regions/us-east1\","         \
+    "{\"name\":\"" name "\",\"status\":\"UP\",\"region\":\"" WISH_LINK "regions/us-east1\","       \
     "\"selfLink\":\"" WISH_LINK "zones/" name "\"}"
 #define WISH_ITEM(kind, name, where)                                                               \
-    "{\"name\":\"" name "\",\"zone\":\"" WISH_LINK "zones/" where "\",\"selfLink\":\"" WISH_LINK     \
+    "{\"name\":\"" name "\",\"zone\":\"" WISH_LINK "zones/" where "\",\"selfLink\":\"" WISH_LINK   \
     "zones/" where "/" kind "/" name "\"}"
 #define WISH_ZONES                                                                                 \
     "[" WISH_ZONE("us-east1-b") "," WISH_ZONE("us-east1-c") "," WISH_ZONE("us-east1-d") "]"
 #define WISH_ACCELERATORS                                                                          \
-    "[" WISH_ITEM("acceleratorTypes", "nvidia-tesla-t4", "us-east1-d") ","                          \
+    "[" WISH_ITEM("acceleratorTypes", "nvidia-tesla-t4", "us-east1-d") ","                         \
     WISH_ITEM("acceleratorTypes", "nvidia-tesla-t4", "us-east1-c") ","                             \
     WISH_ITEM("acceleratorTypes", "nvidia-tesla-v100", "us-west1-b") ","                           \
     WISH_ITEM("acceleratorTypes", "nvidia-tesla-v100", "us-east1-b") "]"
 #define WISH_TYPES                                                                                 \
-    "[" WISH_ITEM("machineTypes", "n1-standard-2", "us-east1-d") ","                                \
+    "[" WISH_ITEM("machineTypes", "n1-standard-2", "us-east1-d") ","                               \
     WISH_ITEM("machineTypes", "n1-standard-2", "us-east1-c") "]"
 #define WISH_QUOTA(metric, limit, usage)                                                           \
     "{\"metric\":\"" metric "\",\"limit\":" limit ",\"usage\":" usage "}"
 #define WISH_PROJECT                                                                               \
-    "{\"name\":\"my-project\",\"selfLink\":\"" WISH_LINK "\",\"quotas\":["                            \
+    "{\"name\":\"my-project\",\"selfLink\":\"" WISH_LINK "\",\"quotas\":["                         \
     WISH_QUOTA("GPUS_ALL_REGIONS", "4.0", "0.0") "," WISH_QUOTA("CPUS_ALL_REGIONS", "32.0", "0.0") \
     "]}"
 #define WISH_REGION                                                                                \
-    "{\"name\":\"us-east1\",\"selfLink\":\"" WISH_LINK "regions/us-east1\",\"quotas\":["             \
-    WISH_QUOTA("NVIDIA_T4_GPUS", "4.0", "1.0") "," WISH_QUOTA("CPUS", "24.0", "2.0") ","            \
+    "{\"name\":\"us-east1\",\"selfLink\":\"" WISH_LINK "regions/us-east1\",\"quotas\":["           \
+    WISH_QUOTA("NVIDIA_T4_GPUS", "4.0", "1.0") "," WISH_QUOTA("CPUS", "24.0", "2.0") ","           \
     WISH_QUOTA("PREEMPTIBLE_NVIDIA_T4_GPUS", "1.0", "0.0") ","                                     \
-    WISH_QUOTA("SSD_TOTAL_GB", "500.0", "0.0") "," WISH_QUOTA("INSTANCES", "24.0", "0.0") ","       \
+    WISH_QUOTA("SSD_TOTAL_GB", "500.0", "0.0") "," WISH_QUOTA("INSTANCES", "24.0", "0.0") ","      \
     WISH_QUOTA("IN_USE_ADDRESSES", "8.0", "0.0") "]}"
 #define WISH_IMAGE(name)                                                                           \
     "{\"name\":\"" name "\",\"diskSizeGb\":\"10\",\"architecture\":\"X86_64\"}"

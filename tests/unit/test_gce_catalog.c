@@ -7,8 +7,8 @@
 
 #define P "/compute/v1/projects/my-project"
 #define TYPE(name, where)                                                                          \
-    "{\"name\":\"" name "\",\"guestCpus\":4,\"memoryMb\":16384,\"zone\":\"" WISH_LINK "zones/" where \
-    "\",\"selfLink\":\"" WISH_LINK "zones/" where "/machineTypes/" name "\"}"
+    "{\"name\":\"" name "\",\"guestCpus\":4,\"memoryMb\":16384,\"zone\":\"" WISH_LINK              \
+    "zones/" where "\",\"selfLink\":\"" WISH_LINK "zones/" where "/machineTypes/" name "\"}"
 
 static void begin(gce_step *steps)
 {
@@ -41,7 +41,8 @@ static json_t *named(const json_t *list, const char *name)
     json_t *item;
     size_t i;
 
-    json_array_foreach(list, i, item) {
+    json_array_foreach(list, i, item)
+    {
         if (strcmp(json_string_value(json_object_get(item, "name")), name) == 0)
             return item;
     }
@@ -53,7 +54,8 @@ static bool lists(const json_t *list, const char *text)
     json_t *item;
     size_t i;
 
-    json_array_foreach(list, i, item) {
+    json_array_foreach(list, i, item)
+    {
         if (strcmp(json_string_value(item), text) == 0)
             return true;
     }
@@ -98,11 +100,13 @@ static void test_gce_catalog__live(void **state)
         {"GET", P "/zones", 200, "{\"items\":" WISH_ZONES "}"},
         {"GET", P "/aggregated/acceleratorTypes", 200,
          "{\"items\":{\"zones/all\":{\"acceleratorTypes\":[" WISH_ITEM(
-             "acceleratorTypes", "nvidia-l4", "us-east1-b") "," WISH_ITEM("acceleratorTypes",
-                                                                         "nvidia-x9", "us-east1-c")
-         "," WISH_ITEM("acceleratorTypes", "ct5lp", "us-east1-c") "]}}}"},
+             "acceleratorTypes", "nvidia-l4",
+             "us-east1-b") "," WISH_ITEM("acceleratorTypes", "nvidia-x9",
+                                         "us-east1-c") "," WISH_ITEM("acceleratorTypes", "ct5lp",
+                                                                     "us-east1-c") "]}}}"},
         {"GET", P "/aggregated/machineTypes?", 200,
-         "{\"items\":{\"zones/all\":{\"machineTypes\":[" TYPE("g2-standard-4", "us-east1-b") "]}}}"},
+         "{\"items\":{\"zones/all\":{\"machineTypes\":[" TYPE("g2-standard-4",
+                                                              "us-east1-b") "]}}}"},
         {NULL}};
     json_t *all, *item;
 
@@ -176,8 +180,8 @@ static void test_gce_catalog__not_live(void **state)
     all = read_catalog(NULL, 0);
     assert_int_equal(api.count, 0);
     assert_true(json_is_false(json_object_get(all, "live")));
-    assert_non_null(strstr(json_string_value(json_object_get(all, "why")),
-                           "GOOGLE_APPLICATION_CREDENTIALS"));
+    assert_non_null(
+        strstr(json_string_value(json_object_get(all, "why")), "GOOGLE_APPLICATION_CREDENTIALS"));
     unsetenv("GOOGLE_APPLICATION_CREDENTIALS");
     json_decref(all);
     finish();

@@ -19,8 +19,10 @@ static int teardown(void **state)
 
 static gpuc__machine_model machine(const char *type, const char *accelerator, int gpus)
 {
-    return (gpuc__machine_model){.name = (char *)"m", .machine_type = (char *)type,
-                                 .accelerator = (char *)accelerator, .gpus = gpus};
+    return (gpuc__machine_model){.name = (char *)"m",
+                                 .machine_type = (char *)type,
+                                 .accelerator = (char *)accelerator,
+                                 .gpus = gpus};
 }
 
 static gpuc__gce_shape shape_of(gpuc__machine_model model)
@@ -113,8 +115,9 @@ static void test_gce_catalogue__retired(void **state)
 
     m.image_family = (char *)"ubuntu-1604-lts";
     m.image_project = (char *)"ubuntu-os-cloud";
-    refused(m, GPUC_EUNSUPPORTED, "nvidia-tesla-k80 cannot be had: Google ended its support on "
-                                  "2024-05-01; ubuntu-1604-lts cannot be had",
+    refused(m, GPUC_EUNSUPPORTED,
+            "nvidia-tesla-k80 cannot be had: Google ended its support on "
+            "2024-05-01; ubuntu-1604-lts cannot be had",
             "set accelerator.type to nvidia-tesla-t4 and image.family to ubuntu-2404-lts-amd64");
     m.accelerator = (char *)"nvidia-tesla-t4";
     refused(m, GPUC_EUNSUPPORTED, "ubuntu-1604-lts cannot be had",
@@ -176,8 +179,7 @@ static void test_gce_catalogue__how_it_is_had(void **state)
     m = machine("a4x-highgpu-4g", NULL, 0);
     refused(m, GPUC_EUNSUPPORTED, "as reservation only", "reservation");
     m.reservation = (char *)"mine";
-    assert_string_equal(shape_of(m).image_family,
-                        "ubuntu-accelerator-2404-arm64-with-nvidia-580");
+    assert_string_equal(shape_of(m).image_family, "ubuntu-accelerator-2404-arm64-with-nvidia-580");
     refused(machine("a4-highgpu-8g", NULL, 0), GPUC_EUNSUPPORTED, "as spot or reservation only",
             "spot: true");
 }
@@ -225,8 +227,7 @@ static void test_gce_catalogue__price(void **state)
     price_is(machine("g2-standard-4", NULL, 0), "us-central1", 0.7205, 0.7206, "SkyPilot");
     price_is(machine("n1-standard-2", "nvidia-tesla-t4", 1), "mars-north1", -1, -1,
              "n1-standard-2");
-    price_is(machine("n1-standard-2", "nvidia-tesla-p4", 1), "us-east1", -1, -1,
-             "nvidia-tesla-p4");
+    price_is(machine("n1-standard-2", "nvidia-tesla-p4", 1), "us-east1", -1, -1, "nvidia-tesla-p4");
     price_is(machine("n1-custom-2-4096", NULL, 0), "us-east1", -1, -1, "n1-custom");
     price_is(machine("a3-megagpu-8g", NULL, 0), "us-central1", -1, -1, "a3-megagpu-8g");
 }

@@ -62,7 +62,8 @@ static bool noted(const char *text)
     json_t *note;
     size_t i;
 
-    json_array_foreach(json_object_get(wish.described, "notes"), i, note) {
+    json_array_foreach(json_object_get(wish.described, "notes"), i, note)
+    {
         if (strstr(json_string_value(note), text))
             return true;
     }
@@ -245,14 +246,14 @@ static void test_gce_check__images_that_do_not_fit(void **state)
     json_t *image;
 
     begin(&spec);
-    image = json_object_get(json_object_get(facts, "images"),
-                            "ubuntu-os-cloud/ubuntu-2404-lts-amd64");
+    image =
+        json_object_get(json_object_get(facts, "images"), "ubuntu-os-cloud/ubuntu-2404-lts-amd64");
     json_object_set_new(image, "diskSizeGb", json_string("80"));
     answer_refused(gpuc__gce_facts_images, GPUC_EINVAL, "needs a disk of 80 GB",
                    "disk.size_gb to 80");
     begin(&spec);
-    image = json_object_get(json_object_get(facts, "images"),
-                            "ubuntu-os-cloud/ubuntu-2404-lts-amd64");
+    image =
+        json_object_get(json_object_get(facts, "images"), "ubuntu-os-cloud/ubuntu-2404-lts-amd64");
     json_object_set_new(image, "architecture", json_string("ARM64"));
     answer_refused(gpuc__gce_facts_images, GPUC_EINVAL, "is for ARM64", "image.family");
 }

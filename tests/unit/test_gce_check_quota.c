@@ -43,7 +43,8 @@ static void set_quota(json_t *of, const char *metric, double limit)
     json_t *quota;
     size_t i;
 
-    json_array_foreach(json_object_get(of, "quotas"), i, quota) {
+    json_array_foreach(json_object_get(of, "quotas"), i, quota)
+    {
         if (strcmp(json_string_value(json_object_get(quota, "metric")), metric) == 0) {
             json_object_set_new(quota, "limit", json_real(limit));
             return;
@@ -57,7 +58,8 @@ static bool noted(const char *text)
     json_t *note;
     size_t i;
 
-    json_array_foreach(json_object_get(wish.described, "notes"), i, note) {
+    json_array_foreach(json_object_get(wish.described, "notes"), i, note)
+    {
         if (strstr(json_string_value(note), text))
             return true;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pre-flight of Compute Engine against a scripted API (SIMULATED): what is asked, in which order,
- * what a failure of each request is told as, cancelling. */
+/* The pre-flight of Compute Engine against a scripted API (SIMULATED): what is asked, in which
+ * order, what a failure of each request is told as, cancelling. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,24 +12,43 @@
 #define AGGREGATED(kind, items) "{\"items\":{\"zones/all\":{\"" kind "\":" items "}}}"
 #define IMAGES "/compute/v1/projects/ubuntu-os-"
 #define CPU_IMAGE                                                                                  \
-    {"GET", IMAGES "cloud/global/images/family/ubuntu-2404-lts-amd64", 200, WISH_IMAGE("u1"), 0, -1}
+    {                                                                                              \
+        "GET", IMAGES "cloud/global/images/family/ubuntu-2404-lts-amd64", 200, WISH_IMAGE("u1"),   \
+            0, -1                                                                                  \
+    }
 #define GPU_IMAGE                                                                                  \
-    {"GET", IMAGES "accelerator-images/global/images/family/ubuntu-accelerator-2404", 200,         \
-     WISH_IMAGE("u2"), 0, -1}
+    {                                                                                              \
+        "GET", IMAGES "accelerator-images/global/images/family/ubuntu-accelerator-2404", 200,      \
+            WISH_IMAGE("u2"), 0, -1                                                                \
+    }
 #define ACCELERATORS                                                                               \
-    {"GET", P "/aggregated/acceleratorTypes?filter=name%3Dnvidia-tesla-t4", 200,                   \
-     AGGREGATED("acceleratorTypes", WISH_ACCELERATORS), 0, -1}
+    {                                                                                              \
+        "GET", P "/aggregated/acceleratorTypes?filter=name%3Dnvidia-tesla-t4", 200,                \
+            AGGREGATED("acceleratorTypes", WISH_ACCELERATORS), 0, -1                               \
+    }
 #define TYPES                                                                                      \
-    {"GET", P "/aggregated/machineTypes?filter=name%3Dn1-standard-2", 200,                         \
-     AGGREGATED("machineTypes", WISH_TYPES), 0, -1}
-#define PLACES                                                                                     \
-    {"GET", P "/zones", 200, "{\"items\":" WISH_ZONES "}", 0, -1}, ACCELERATORS, TYPES
-#define REGION {"GET", P "/regions/us-east1", 200, WISH_REGION, 0, -1}
-#define NETWORK {"GET", P "/global/networks/default", 200, "{\"name\":\"default\"}", 0, -1}
+    {                                                                                              \
+        "GET", P "/aggregated/machineTypes?filter=name%3Dn1-standard-2", 200,                      \
+            AGGREGATED("machineTypes", WISH_TYPES), 0, -1                                          \
+    }
+#define PLACES {"GET", P "/zones", 200, "{\"items\":" WISH_ZONES "}", 0, -1}, ACCELERATORS, TYPES
+#define REGION                                                                                     \
+    {                                                                                              \
+        "GET", P "/regions/us-east1", 200, WISH_REGION, 0, -1                                      \
+    }
+#define NETWORK                                                                                    \
+    {                                                                                              \
+        "GET", P "/global/networks/default", 200, "{\"name\":\"default\"}", 0, -1                  \
+    }
 #define INSTANCES                                                                                  \
-    {"GET", P "/aggregated/instances?filter=labels.gpucluster%3Du-1", 200,                         \
-     AGGREGATED("instances", "[]"), 0, -1}
-#define PROJECT {"GET", P, 200, WISH_PROJECT, 0, -1}
+    {                                                                                              \
+        "GET", P "/aggregated/instances?filter=labels.gpucluster%3Du-1", 200,                      \
+            AGGREGATED("instances", "[]"), 0, -1                                                   \
+    }
+#define PROJECT                                                                                    \
+    {                                                                                              \
+        "GET", P, 200, WISH_PROJECT, 0, -1                                                         \
+    }
 /* PROJECT fits every request of the project, and comes last. */
 #define ALL PLACES, CPU_IMAGE, GPU_IMAGE, REGION, NETWORK, INSTANCES, PROJECT
 
@@ -137,22 +156,22 @@ static void test_gce_check_run__the_project(void **state)
                                0, -1},
                     GPUC_EPERM, "has not been used",
                     "apis/library/compute.googleapis.com?project=my-project");
-    project_refused((gce_step){"GET", P, 404,
-                               GCE_ERROR(404, "notFound",
-                                         "The resource 'projects/my-project' was not found"),
-                               0, -1},
-                    GPUC_ENOTFOUND, "was not found", "correct provider.project (my-project)");
+    project_refused(
+        (gce_step){"GET", P, 404,
+                   GCE_ERROR(404, "notFound", "The resource 'projects/my-project' was not found"),
+                   0, -1},
+        GPUC_ENOTFOUND, "was not found", "correct provider.project (my-project)");
     project_refused((gce_step){"GET", P, 403,
                                GCE_ERROR(403, "forbidden", "Required 'compute.projects.get'"), 0,
                                -1},
                     GPUC_EPERM, "compute.projects.get", "see it");
     project_refused((gce_step){"GET", P, 200,
-                               "{\"name\":\"other\",\"selfLink\":\"" GCE_LINK "projects/other\"}", 0,
-                               -1},
+                               "{\"name\":\"other\",\"selfLink\":\"" GCE_LINK "projects/other\"}",
+                               0, -1},
                     GPUC_EPROTO, "other", "");
-    project_refused((gce_step){"GET", P, 401, GCE_ERROR(401, "authError", "Invalid Credentials"), 0,
-                               -1},
-                    GPUC_EAUTH, "no access token for Google from the access token of", "");
+    project_refused(
+        (gce_step){"GET", P, 401, GCE_ERROR(401, "authError", "Invalid Credentials"), 0, -1},
+        GPUC_EAUTH, "no access token for Google from the access token of", "");
 }
 
 static void answer_refused(gce_step step, int code, const char *message)
@@ -176,8 +195,8 @@ static void test_gce_check_run__each_answer(void **state)
                               -1},
                    GPUC_ENOTFOUND, "resolving an image family");
     answer_refused((gce_step){"GET", "/global/networks/default", 404,
-                              GCE_ERROR(404, "notFound", "The resource 'default' was not found"),
-                              0, -1},
+                              GCE_ERROR(404, "notFound", "The resource 'default' was not found"), 0,
+                              -1},
                    GPUC_ENOTFOUND, "looking for the network");
     answer_refused((gce_step){"GET", "/regions/us-east1", 403,
                               GCE_ERROR(403, "forbidden", "Required 'compute.regions.get'"), 0, -1},
@@ -201,10 +220,12 @@ static void test_gce_check_run__permissions(void **state)
 {
     gce_step steps[] = {{"POST", "/v1/projects/my-project:testIamPermissions", 200,
                          "{\"permissions\":[\"compute.instances.get\"]}"},
-                        ALL, {NULL}};
-    gce_step closed[] = {{"POST", ":testIamPermissions", 403,
-                          GCE_ERROR(403, "forbidden", "not for you"), 0, -1},
-                         ALL, {NULL}};
+                        ALL,
+                        {NULL}};
+    gce_step closed[] = {
+        {"POST", ":testIamPermissions", 403, GCE_ERROR(403, "forbidden", "not for you"), 0, -1},
+        ALL,
+        {NULL}};
     json_t *described;
     gce_end end;
 
@@ -214,7 +235,8 @@ static void test_gce_check_run__permissions(void **state)
     assert_int_equal(end.code, GPUC_EPERM);
     assert_non_null(strstr(end.message, "compute.instances.create"));
     assert_int_equal(gce_asked("\"permissions\": [\"compute.instances.create\"") +
-                         gce_asked("\"permissions\":[\"compute.instances.create\""), 1);
+                         gce_asked("\"permissions\":[\"compute.instances.create\""),
+                     1);
     gce_drop(&end);
     finish();
 

@@ -55,7 +55,8 @@ static bool has_zone(const reading *r)
     json_t *zone;
     size_t i;
 
-    json_array_foreach(json_object_get(r->live, "zones"), i, zone) {
+    json_array_foreach(json_object_get(r->live, "zones"), i, zone)
+    {
         const char *name = json_string_value(json_object_get(zone, "name"));
 
         if (name && strcmp(name, r->zone) == 0)
@@ -85,9 +86,9 @@ static int make_text(char **out, const reading *r, gpuc_error **err)
     if (live)
         json_object_set_new(all, "project", json_string(r->project));
     else
-        json_object_set_new(all, "why",
-                            json_string(r->why ? gpuc_error_message(r->why)
-                                               : "the shipped table was asked for"));
+        json_object_set_new(
+            all, "why",
+            json_string(r->why ? gpuc_error_message(r->why) : "the shipped table was asked for"));
     dump = json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(7));
     *out = dump ? gpuc__strdup(dump) : NULL;
     free(dump); /* jansson's own memory */
@@ -149,9 +150,14 @@ static void on_types(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_err
 static void list(reading *r, size_t which, char *path, const char *query, const char *kind,
                  gpuc__gce_done_fn done)
 {
-    gpuc__gce_args args = {.method = "GET", .path = path, .query = query,
-                           .doing = "reading the catalogue", .limit_ms = LIMIT_MS,
-                           .answer_max = ANSWER_MAX, .done = done, .data = r};
+    gpuc__gce_args args = {.method = "GET",
+                           .path = path,
+                           .query = query,
+                           .doing = "reading the catalogue",
+                           .limit_ms = LIMIT_MS,
+                           .answer_max = ANSWER_MAX,
+                           .done = done,
+                           .data = r};
     gpuc_error *error = NULL;
 
     r->calls[which] = path ? gpuc__gce_list(r->client, &args, kind) : NULL;
@@ -172,7 +178,8 @@ static char *gpu_types(const reading *r)
     char *escaped = NULL, *query = NULL;
     size_t i;
 
-    json_array_foreach(rows, i, row) {
+    json_array_foreach(rows, i, row)
+    {
         if (gpuc__gce_text(row, "accelerator"))
             gpuc__buf_printf(&filter, "%s(name=%s)", filter.length ? " OR " : "",
                              gpuc__gce_text(row, "name"));

@@ -24,7 +24,8 @@ const json_t *gpuc__gce_row(const gpuc__gce_catalogue *catalogue, const char *pa
     json_t *list = json_object_get(gpuc__gce_part(catalogue, part), "list"), *row;
     size_t i;
 
-    json_array_foreach(list, i, row) {
+    json_array_foreach(list, i, row)
+    {
         const char *text = gpuc__gce_text(row, key);
 
         if (text && value && strcmp(text, value) == 0)
@@ -64,7 +65,8 @@ const char *gpuc__gce_near(const gpuc__gce_catalogue *catalogue, const char *par
     json_t *list = json_object_get(gpuc__gce_part(catalogue, part), "list"), *row;
     size_t i;
 
-    json_array_foreach(list, i, row) {
+    json_array_foreach(list, i, row)
+    {
         const char *known = gpuc__gce_text(row, "name");
 
         known = known ? known : gpuc__gce_text(row, "family");
@@ -91,9 +93,8 @@ bool gpuc__gce_is_zone(const char *name)
 
 char *gpuc__gce_region_of(const char *zone)
 {
-    return gpuc__gce_is_zone(zone)
-               ? gpuc__strndup(zone, (size_t)(strrchr(zone, '-') - zone))
-               : NULL;
+    return gpuc__gce_is_zone(zone) ? gpuc__strndup(zone, (size_t)(strrchr(zone, '-') - zone))
+                                   : NULL;
 }
 
 int gpuc__gce_catalogue_new(gpuc__gce_catalogue **out, gpuc_error **err)

@@ -17,16 +17,16 @@ void gpuc__gce_catalogue_free(gpuc__gce_catalogue *catalogue);
 /* What a machine comes to: defaults filled in, GPUs that its type carries counted. */
 typedef struct gpuc__gce_shape {
     const char *machine_type;
-    const char *accelerator;      /* attached, for guestAccelerators; NULL: none, or built in */
+    const char *accelerator; /* attached, for guestAccelerators; NULL: none, or built in */
     int accelerator_count;
-    const char *gpu;              /* what it has in the end, attached or built in; NULL: none */
+    const char *gpu; /* what it has in the end, attached or built in; NULL: none */
     int gpus;
     const char *image_project, *image_family;
     int disk_gb;
     const char *disk_type;
     bool spot;
-    int vcpus;                    /* 0: a type that the table does not have */
-    double memory_gb;             /* likewise */
+    int vcpus;        /* 0: a type that the table does not have */
+    double memory_gb; /* likewise */
     bool arm;
 } gpuc__gce_shape;
 

@@ -17,7 +17,8 @@ const char *gpuc__gce_text(const json_t *row, const char *key); /* NULL: there i
 /* The row of the series of a machine type: "n1" of "n1-standard-2" and "custom-2-8192". */
 const json_t *gpuc__gce_series(const gpuc__gce_catalogue *catalogue, const char *machine_type);
 /* The nearest name in a part: for "did you mean"; NULL: nothing is near. */
-const char *gpuc__gce_near(const gpuc__gce_catalogue *catalogue, const char *part, const char *name);
+const char *gpuc__gce_near(const gpuc__gce_catalogue *catalogue, const char *part,
+                           const char *name);
 /* The row of `retired` for that name, or NULL. */
 const json_t *gpuc__gce_retired(const gpuc__gce_catalogue *catalogue, const char *kind,
                                 const char *name);

@@ -9,8 +9,8 @@
 
 typedef struct view {
     const gpuc__gce_catalogue *catalogue;
-    const char *zone;   /* NULL: all */
-    char *region;       /* of zone */
+    const char *zone;                                        /* NULL: all */
+    char *region;                                            /* of zone */
     const json_t *accelerator_types, *machine_types, *zones; /* of the API; NULL: the table alone */
 } view;
 
@@ -27,7 +27,8 @@ static json_t *zones_by_name(const view *v, const json_t *items, const char *pre
     json_t *by_name = json_object(), *item;
     size_t i;
 
-    json_array_foreach(items, i, item) {
+    json_array_foreach(items, i, item)
+    {
         const char *name = text_of(item, "name");
         const char *zone = gpuc__gce_link_name(text_of(item, "zone"));
         json_t *list = json_object_get(by_name, name);
@@ -50,10 +51,12 @@ static json_t *shipped_zones(const view *v)
     json_t *by_name = json_object();
     size_t i, k;
 
-    json_array_foreach(list, i, row) {
+    json_array_foreach(list, i, row)
+    {
         json_t *zones = json_array();
 
-        json_array_foreach(json_object_get(row, "zones"), k, zone) {
+        json_array_foreach(json_object_get(row, "zones"), k, zone)
+        {
             if (!v->zone || strcmp(json_string_value(zone), v->zone) == 0)
                 json_array_append(zones, zone);
         }
@@ -71,7 +74,8 @@ static json_t *carriers(const view *v, const char *accelerator)
     json_t *names = json_array();
     size_t i;
 
-    json_array_foreach(list, i, row) {
+    json_array_foreach(list, i, row)
+    {
         if (strcmp(text_of(row, "accelerator"), accelerator) == 0)
             json_array_append(names, json_object_get(row, "name"));
     }
@@ -80,8 +84,7 @@ static json_t *carriers(const view *v, const char *accelerator)
 
 static json_t *one_accelerator(const view *v, const json_t *row, const char *name, json_t *zones)
 {
-    const json_t *prices =
-        json_object_get(gpuc__gce_part(v->catalogue, "prices"), "accelerators");
+    const json_t *prices = json_object_get(gpuc__gce_part(v->catalogue, "prices"), "accelerators");
     json_t *out = row ? json_copy((json_t *)row) : json_pack("{s:s}", "name", name);
     json_t *price = json_object_get(prices, name);
 
@@ -102,12 +105,14 @@ static json_t *accelerators(const view *v, json_t *by_name)
     const char *name;
     size_t i;
 
-    json_array_foreach(list, i, row) {
+    json_array_foreach(list, i, row)
+    {
         zones = json_object_get(by_name, text_of(row, "name"));
         if (zones || (!v->zone && !v->accelerator_types))
             json_array_append_new(out, one_accelerator(v, row, text_of(row, "name"), zones));
     }
-    json_object_foreach(by_name, name, zones) {
+    json_object_foreach(by_name, name, zones)
+    {
         if (!gpuc__gce_row(v->catalogue, "accelerators", "name", name))
             json_array_append_new(out, one_accelerator(v, NULL, name, zones));
     }
@@ -116,7 +121,8 @@ static json_t *accelerators(const view *v, json_t *by_name)
 
 static void add_price(const view *v, json_t *type)
 {
-    gpuc__gce_shape shape = {.machine_type = text_of(type, "name"), .disk_type = "pd-balanced",
+    gpuc__gce_shape shape = {.machine_type = text_of(type, "name"),
+                             .disk_type = "pd-balanced",
                              .vcpus = (int)json_integer_value(json_object_get(type, "vcpus")),
                              .memory_gb = json_number_value(json_object_get(type, "memory_gb")),
                              .gpu = json_string_value(json_object_get(type, "accelerator")),
@@ -143,8 +149,7 @@ static json_t *live_type(const json_t *item)
                              json_number_value(json_object_get(item, "memoryMb")) / 1024);
 
     if (gpu) {
-        json_object_set_new(type, "accelerator",
-                            json_string(text_of(gpu, "guestAcceleratorType")));
+        json_object_set_new(type, "accelerator", json_string(text_of(gpu, "guestAcceleratorType")));
         json_object_set(type, "gpus", json_object_get(gpu, "guestAcceleratorCount"));
     }
     if (strcmp(text_of(item, "architecture"), "ARM64") == 0)
@@ -152,14 +157,16 @@ static json_t *live_type(const json_t *item)
     return type;
 }
 
-/* A type without a GPU is said to be nowhere by nobody: only those with one are asked for by name. */
+/* A type without a GPU is said to be nowhere by nobody: only those with one are asked for by name.
+ */
 static json_t *machine_types(const view *v, json_t *by_name, json_t *gpu_zones)
 {
     json_t *list = json_object_get(gpuc__gce_part(v->catalogue, "machine_types"), "list"), *row;
     json_t *out = json_array();
     size_t i;
 
-    json_array_foreach(list, i, row) {
+    json_array_foreach(list, i, row)
+    {
         json_t *zones = json_object_get(by_name, text_of(row, "name")), *type;
         const char *gpu = text_of(row, "accelerator");
 
@@ -174,8 +181,10 @@ static json_t *machine_types(const view *v, json_t *by_name, json_t *gpu_zones)
             add_price(v, type);
         json_array_append_new(out, type);
     }
-    json_array_foreach(v->machine_types, i, row) {
-        if (v->zone && !gpuc__gce_row(v->catalogue, "machine_types", "name", text_of(row, "name"))) {
+    json_array_foreach(v->machine_types, i, row)
+    {
+        if (v->zone &&
+            !gpuc__gce_row(v->catalogue, "machine_types", "name", text_of(row, "name"))) {
             json_t *type = live_type(row);
 
             add_price(v, type);
@@ -193,8 +202,10 @@ static void add_zone(const view *v, json_t *out, const char *name, const char *s
     const char *gpu;
     size_t i;
 
-    json_object_foreach(gpu_zones, gpu, zones) {
-        json_array_foreach(zones, i, zone) {
+    json_object_foreach(gpu_zones, gpu, zones)
+    {
+        json_array_foreach(zones, i, zone)
+        {
             if (strcmp(json_string_value(zone), name) == 0)
                 json_array_append_new(here, json_string(gpu));
         }
@@ -212,12 +223,15 @@ static json_t *zone_list(const view *v, json_t *gpu_zones)
     const char *gpu;
     size_t i;
 
-    json_array_foreach(v->zones, i, zone) {
+    json_array_foreach(v->zones, i, zone)
+    {
         add_zone(v, out, text_of(zone, "name"), json_string_value(json_object_get(zone, "status")),
                  gpu_zones);
     }
-    json_object_foreach(v->zones ? NULL : gpu_zones, gpu, zones) {
-        json_array_foreach(zones, i, zone) {
+    json_object_foreach(v->zones ? NULL : gpu_zones, gpu, zones)
+    {
+        json_array_foreach(zones, i, zone)
+        {
             if (json_object_get(seen, json_string_value(zone)))
                 continue;
             json_object_set_new(seen, json_string_value(zone), json_true());
@@ -234,7 +248,8 @@ static json_t *parts(const view *v)
     json_t *out = json_array(), *part;
     const char *name;
 
-    json_object_foreach(v->catalogue->root, name, part) {
+    json_object_foreach(v->catalogue->root, name, part)
+    {
         if (json_object_get(part, "source"))
             json_array_append_new(out, json_pack("{s:s, s:O, s:O}", "part", name, "source",
                                                  json_object_get(part, "source"), "date",
@@ -246,22 +261,21 @@ static json_t *parts(const view *v)
 int gpuc__gce_catalogue_json(json_t **out, const gpuc__gce_catalogue *catalogue, const char *zone,
                              const json_t *live, gpuc_error **err)
 {
-    view v = {.catalogue = catalogue, .zone = zone,
+    view v = {.catalogue = catalogue,
+              .zone = zone,
               .region = zone ? gpuc__gce_region_of(zone) : NULL,
               .accelerator_types = json_object_get(live, "accelerator_types"),
               .machine_types = json_object_get(live, "machine_types"),
               .zones = json_object_get(live, "zones")};
-    json_t *gpu_zones = v.accelerator_types ? zones_by_name(&v, v.accelerator_types, "nvidia-")
-                                            : shipped_zones(&v);
+    json_t *gpu_zones =
+        v.accelerator_types ? zones_by_name(&v, v.accelerator_types, "nvidia-") : shipped_zones(&v);
     json_t *type_zones = zones_by_name(&v, v.machine_types, "");
-    json_t *all = json_pack("{s:b, s:s*, s:o, s:o, s:o, s:O, s:O, s:o}", "live", live != NULL,
-                            "zone", zone, "accelerators", accelerators(&v, gpu_zones),
-                            "machine_types", machine_types(&v, type_zones, gpu_zones), "zones",
-                            zone_list(&v, gpu_zones), "images",
-                            json_object_get(gpuc__gce_part(catalogue, "images"), "list"),
-                            "retired",
-                            json_object_get(gpuc__gce_part(catalogue, "retired"), "list"), "parts",
-                            parts(&v));
+    json_t *all = json_pack(
+        "{s:b, s:s*, s:o, s:o, s:o, s:O, s:O, s:o}", "live", live != NULL, "zone", zone,
+        "accelerators", accelerators(&v, gpu_zones), "machine_types",
+        machine_types(&v, type_zones, gpu_zones), "zones", zone_list(&v, gpu_zones), "images",
+        json_object_get(gpuc__gce_part(catalogue, "images"), "list"), "retired",
+        json_object_get(gpuc__gce_part(catalogue, "retired"), "list"), "parts", parts(&v));
 
     json_decref(gpu_zones);
     json_decref(type_zones);

@@ -18,7 +18,8 @@ static double machine_price(const gpuc__gce_catalogue *catalogue, const gpuc__gc
     json_t *list = json_object_get(gpuc__gce_part(catalogue, "prices"), "machines"), *row;
     size_t i;
 
-    json_array_foreach(list, i, row) {
+    json_array_foreach(list, i, row)
+    {
         const char *prefix = gpuc__gce_text(row, "prefix");
         const json_t *memory = json_object_get(row, "gb");
         double vcpu, gb = 0;

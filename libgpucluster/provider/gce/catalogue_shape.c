@@ -14,8 +14,8 @@
 static int refuse_retired(const gpuc__gce_catalogue *catalogue, const gpuc__machine_model *machine,
                           gpuc_error **err)
 {
-    bool public_image = !machine->image_project ||
-                        strcmp(machine->image_project, "ubuntu-os-cloud") == 0;
+    bool public_image =
+        !machine->image_project || strcmp(machine->image_project, "ubuntu-os-cloud") == 0;
     const struct {
         const char *kind, *key, *name;
     } choices[] = {{"accelerator", "accelerator.type", machine->accelerator},
@@ -24,9 +24,8 @@ static int refuse_retired(const gpuc__gce_catalogue *catalogue, const gpuc__mach
     int rc = GPUC_OK;
 
     for (size_t i = 0; i < 2; i++) {
-        const json_t *row = choices[i].name ? gpuc__gce_retired(catalogue, choices[i].kind,
-                                                                choices[i].name)
-                                            : NULL;
+        const json_t *row =
+            choices[i].name ? gpuc__gce_retired(catalogue, choices[i].kind, choices[i].name) : NULL;
 
         if (!row)
             continue;
@@ -64,12 +63,14 @@ static int find_accelerator(const json_t **row, const gpuc__gce_catalogue *catal
 }
 
 /* The first machine type that carries so many of them. */
-static const char *type_with(const gpuc__gce_catalogue *catalogue, const char *accelerator, int count)
+static const char *type_with(const gpuc__gce_catalogue *catalogue, const char *accelerator,
+                             int count)
 {
     json_t *list = json_object_get(gpuc__gce_part(catalogue, "machine_types"), "list"), *row;
     size_t i;
 
-    json_array_foreach(list, i, row) {
+    json_array_foreach(list, i, row)
+    {
         const char *has = gpuc__gce_text(row, "accelerator");
 
         if (has && strcmp(has, accelerator) == 0 && !json_object_get(row, "part") &&
@@ -98,8 +99,9 @@ static int choose_type(gpuc__gce_shape *shape, const gpuc__gce_catalogue *catalo
         return GPUC_OK;
     rc = gpuc__error_set(err, GPUC_EUNSUPPORTED, DOMAIN, "no machine type carries %d %s",
                          machine->gpus, machine->accelerator);
-    gpuc__error_remedy(err, "give a machine_type: `gpucluster catalog machine-types` lists them with "
-                            "their GPUs");
+    gpuc__error_remedy(err,
+                       "give a machine_type: `gpucluster catalog machine-types` lists them with "
+                       "their GPUs");
     return rc;
 }
 
@@ -117,7 +119,8 @@ static int fit_built_in(gpuc__gce_shape *shape, const gpuc__machine_model *machi
     rc = gpuc__error_set(err, GPUC_EINVAL, DOMAIN, "%s carries %d %s, and the spec wants %d %s",
                          shape->machine_type, shape->gpus, shape->gpu, machine->gpus,
                          machine->accelerator ? machine->accelerator : "GPUs");
-    gpuc__error_remedy(err, "leave accelerator away with this machine type, or choose another type");
+    gpuc__error_remedy(err,
+                       "leave accelerator away with this machine type, or choose another type");
     return rc;
 }
 
@@ -128,7 +131,8 @@ static int refuse_count(const gpuc__gce_shape *shape, const json_t *attach, gpuc
     size_t i;
     int rc;
 
-    json_array_foreach(attach, i, row) {
+    json_array_foreach(attach, i, row)
+    {
         gpuc__buf_printf(&counts, "%s%d", i ? ", " : "",
                          (int)json_integer_value(json_object_get(row, "count")));
     }
@@ -164,8 +168,8 @@ static int fit_attached(gpuc__gce_shape *shape, const gpuc__gce_catalogue *catal
 {
     const json_t *series = gpuc__gce_series(catalogue, shape->machine_type);
     const json_t *attach = json_object_get(accelerator, "attach");
-    const char *carrier = attach ? "n1-standard-4"
-                                 : type_with(catalogue, machine->accelerator, machine->gpus);
+    const char *carrier =
+        attach ? "n1-standard-4" : type_with(catalogue, machine->accelerator, machine->gpus);
     json_t *row;
     size_t i;
     int rc;
@@ -183,7 +187,8 @@ static int fit_attached(gpuc__gce_shape *shape, const gpuc__gce_catalogue *catal
                                carrier ? ": " : "", carrier ? carrier : "");
         return rc;
     }
-    json_array_foreach(attach, i, row) {
+    json_array_foreach(attach, i, row)
+    {
         if (json_integer_value(json_object_get(row, "count")) == shape->accelerator_count)
             return refuse_too_large(shape, row, "", err);
     }
@@ -197,13 +202,15 @@ int gpuc__gce_catalogue_fits_zone(const gpuc__gce_catalogue *catalogue,
     json_t *row, *name;
     size_t i, k;
 
-    json_array_foreach(list, i, row) {
+    json_array_foreach(list, i, row)
+    {
         const char *accelerator = gpuc__gce_text(row, "accelerator");
 
         if (!shape->accelerator || !accelerator || strcmp(shape->accelerator, accelerator) != 0 ||
             json_integer_value(json_object_get(row, "count")) != shape->accelerator_count)
             continue;
-        json_array_foreach(json_object_get(row, "zones"), k, name) {
+        json_array_foreach(json_object_get(row, "zones"), k, name)
+        {
             if (strcmp(json_string_value(name), zone) == 0)
                 return refuse_too_large(shape, row, " of this zone", err);
         }
@@ -241,12 +248,13 @@ static int fit_provisioning(const gpuc__gce_shape *shape, const gpuc__machine_mo
     int rc;
 
     if (machine->reservation && machine->spot) {
-        rc = gpuc__error_set(err, GPUC_EINVAL, DOMAIN,
-                             "spot and reservation %s exclude each other", machine->reservation);
+        rc = gpuc__error_set(err, GPUC_EINVAL, DOMAIN, "spot and reservation %s exclude each other",
+                             machine->reservation);
         gpuc__error_remedy(err, "remove one of them");
         return rc;
     }
-    json_array_foreach(obtain, i, one) {
+    json_array_foreach(obtain, i, one)
+    {
         const char *text = json_string_value(one);
 
         if (strcmp(text, way) == 0)

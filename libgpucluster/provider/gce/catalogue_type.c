@@ -78,7 +78,8 @@ static int find_unlisted(gpuc__gce_shape *shape, const gpuc__gce_catalogue *cata
     const char *near;
     int rc;
 
-    if (looks_like_type(shape->machine_type) && !json_is_true(json_object_get(series, "complete"))) {
+    if (looks_like_type(shape->machine_type) &&
+        !json_is_true(json_object_get(series, "complete"))) {
         shape->arm = json_is_true(json_object_get(series, "arm"));
         return GPUC_OK;
     }
@@ -119,9 +120,9 @@ static bool has_prefix(const json_t *row, const char *name)
 
 static int refuse_disk(const gpuc__gce_shape *shape, const char *instead, gpuc_error **err)
 {
-    int rc = gpuc__error_set(err, GPUC_EUNSUPPORTED, DOMAIN,
-                             "%s does not boot from a disk of type %s", shape->machine_type,
-                             shape->disk_type);
+    int rc =
+        gpuc__error_set(err, GPUC_EUNSUPPORTED, DOMAIN, "%s does not boot from a disk of type %s",
+                        shape->machine_type, shape->disk_type);
 
     gpuc__error_remedy(err, "set disk.type to %s", instead);
     return rc;
@@ -138,7 +139,8 @@ int gpuc__gce_type_disk(gpuc__gce_shape *shape, const gpuc__gce_catalogue *catal
     size_t i;
     int rc;
 
-    json_array_foreach(json_object_get(disks, "only"), i, row) {
+    json_array_foreach(json_object_get(disks, "only"), i, row)
+    {
         if (has_prefix(row, shape->machine_type))
             only = gpuc__gce_text(row, "type");
     }
@@ -150,15 +152,15 @@ int gpuc__gce_type_disk(gpuc__gce_shape *shape, const gpuc__gce_catalogue *catal
         shape->disk_gb = (int)json_integer_value(
             json_object_get(disks, shape->gpu ? "gpu_default_gb" : "default_gb"));
     if (shape->disk_gb < least || shape->disk_gb > most) {
-        rc = gpuc__error_set(err, GPUC_EINVAL, DOMAIN,
-                             "a boot disk of %d GB; expected %d to %d GB", shape->disk_gb, least,
-                             most);
+        rc = gpuc__error_set(err, GPUC_EINVAL, DOMAIN, "a boot disk of %d GB; expected %d to %d GB",
+                             shape->disk_gb, least, most);
         gpuc__error_remedy(err, "correct disk.size_gb");
         return rc;
     }
     if (only && strcmp(shape->disk_type, only) != 0)
         return refuse_disk(shape, only, err);
-    json_array_foreach(json_object_get(disks, "refusals"), i, row) {
+    json_array_foreach(json_object_get(disks, "refusals"), i, row)
+    {
         if (has_prefix(row, shape->machine_type) &&
             strcmp(gpuc__gce_text(row, "type"), shape->disk_type) == 0)
             return refuse_disk(shape, gpuc__gce_text(row, "instead"), err);
@@ -171,7 +173,7 @@ static const char *default_family(const gpuc__gce_shape *shape,
 {
     const json_t *defaults = json_object_get(gpuc__gce_part(catalogue, "images"), "defaults");
 
-    return gpuc__gce_text(defaults, shape->gpu ? shape->arm ? "gpu_arm" : "gpu"
+    return gpuc__gce_text(defaults, shape->gpu   ? shape->arm ? "gpu_arm" : "gpu"
                                     : shape->arm ? "cpu_arm"
                                                  : "cpu");
 }
@@ -183,8 +185,8 @@ int gpuc__gce_type_image(gpuc__gce_shape *shape, const gpuc__gce_catalogue *cata
     const char *project, *near;
     int rc;
 
-    shape->image_family = machine->image_family ? machine->image_family
-                                                : default_family(shape, catalogue);
+    shape->image_family =
+        machine->image_family ? machine->image_family : default_family(shape, catalogue);
     row = gpuc__gce_row(catalogue, "images", "family", shape->image_family);
     project = gpuc__gce_text(row, "project");
     shape->image_project = machine->image_project ? machine->image_project : project;

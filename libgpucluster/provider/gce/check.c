@@ -98,15 +98,18 @@ static void explain_project(const gpuc__gce_check_task *check, gpuc_error **erro
     const char *project = check->provider->project, *evidence = gpuc_error_evidence(*error);
     int code = gpuc_error_code(*error);
 
-    if (evidence && (strstr(evidence, "accessNotConfigured") || strstr(evidence, "SERVICE_DISABLED")))
-        gpuc__error_remedy(error, "turn the Compute Engine API on for project %s: "
-                                  "https://console.cloud.google.com/apis/library/"
-                                  "compute.googleapis.com?project=%s, or gcloud services enable "
-                                  "compute.googleapis.com --project %s; it takes some minutes",
+    if (evidence &&
+        (strstr(evidence, "accessNotConfigured") || strstr(evidence, "SERVICE_DISABLED")))
+        gpuc__error_remedy(error,
+                           "turn the Compute Engine API on for project %s: "
+                           "https://console.cloud.google.com/apis/library/"
+                           "compute.googleapis.com?project=%s, or gcloud services enable "
+                           "compute.googleapis.com --project %s; it takes some minutes",
                            project, project, project);
     else if (code == GPUC_ENOTFOUND || code == GPUC_EPERM)
-        gpuc__error_remedy(error, "correct provider.project (%s), or let the account behind %s see it", project,
-                           gpuc__gce_auth_describe(check->provider->auth));
+        gpuc__error_remedy(error,
+                           "correct provider.project (%s), or let the account behind %s see it",
+                           project, gpuc__gce_auth_describe(check->provider->auth));
 }
 
 /* No answer is awaited any more. */

@@ -20,9 +20,9 @@ typedef struct request {
     const char *method;
     char *path, *query; /* consumed; a NULL path is no memory */
     const json_t *body;
-    const char *kind;   /* of a list; "" of one that is not aggregated; NULL: no list */
+    const char *kind; /* of a list; "" of one that is not aggregated; NULL: no list */
     const char *doing, *fact;
-    char *key;          /* consumed */
+    char *key; /* consumed */
     int rank;
     bool optional;
 } request;
@@ -106,9 +106,10 @@ static char *path_of(const char *project, const char *format, const char *one, c
 
 int gpuc__gce_ask_project(gpuc__gce_check_task *check, gpuc_error **err)
 {
-    return ask(check, (request){.path = path_of(check->provider->project, "", NULL, NULL),
-                                .doing = "looking at the project",
-                                .fact = "project"},
+    return ask(check,
+               (request){.path = path_of(check->provider->project, "", NULL, NULL),
+                         .doing = "looking at the project",
+                         .fact = "project"},
                err);
 }
 
@@ -120,7 +121,8 @@ static char *name_filter(const json_t *names)
     const char *name;
     json_t *value;
 
-    json_object_foreach((json_t *)names, name, value) {
+    json_object_foreach((json_t *)names, name, value)
+    {
         gpuc__buf_printf(&filter, json_object_size(names) > 1 ? "%s(name=%s)" : "%sname=%s",
                          filter.length ? " OR " : "", name);
     }
@@ -148,8 +150,11 @@ static int ask_kind(gpuc__gce_check_task *check, json_t *names, const char *kind
         gpuc__free(path);
         return gpuc__error_nomem(err);
     }
-    return ask(check, (request){.path = path, .query = query, .kind = kind, .doing = doing,
-                                .fact = kind, .rank = rank}, err);
+    return ask(
+        check,
+        (request){
+            .path = path, .query = query, .kind = kind, .doing = doing, .fact = kind, .rank = rank},
+        err);
 }
 
 static int ask_types(gpuc__gce_check_task *check, gpuc_error **err)
@@ -166,7 +171,8 @@ static int ask_types(gpuc__gce_check_task *check, gpuc_error **err)
             rc = gpuc__error_nomem(err);
     }
     if (!rc)
-        rc = ask_kind(check, gpus, "acceleratorTypes", "looking where the accelerators are", 2, err);
+        rc =
+            ask_kind(check, gpus, "acceleratorTypes", "looking where the accelerators are", 2, err);
     if (!rc)
         rc = ask_kind(check, types, "machineTypes", "looking where the machine types are", 3, err);
     json_decref(gpus);
@@ -191,11 +197,14 @@ static int ask_images(gpuc__gce_check_task *check, gpuc_error **err)
             gpuc__free(key);
             rc = gpuc__error_nomem(err);
         } else {
-            rc = ask(check, (request){.path = path_of(shape->image_project,
-                                                      "/global/images/family/*",
-                                                      shape->image_family, NULL),
-                                      .doing = "resolving an image family", .fact = "images",
-                                      .key = key, .rank = 4}, err);
+            rc = ask(check,
+                     (request){.path = path_of(shape->image_project, "/global/images/family/*",
+                                               shape->image_family, NULL),
+                               .doing = "resolving an image family",
+                               .fact = "images",
+                               .key = key,
+                               .rank = 4},
+                     err);
         }
     }
     json_decref(asked);
@@ -208,15 +217,20 @@ static int ask_regions(gpuc__gce_check_task *check, gpuc_error **err)
     size_t i;
     int rc = GPUC_OK;
 
-    json_array_foreach(check->wish.regions, i, region) {
+    json_array_foreach(check->wish.regions, i, region)
+    {
         const char *name = json_string_value(region);
         char *key = gpuc__strdup(name);
 
-        rc = key ? ask(check, (request){.path = path_of(check->provider->project, "/regions/*",
-                                                        name, NULL),
-                                        .doing = "reading a region's quotas", .fact = "regions",
-                                        .key = key, .rank = 5}, err)
-                 : gpuc__error_nomem(err);
+        rc =
+            key ? ask(check,
+                      (request){.path = path_of(check->provider->project, "/regions/*", name, NULL),
+                                .doing = "reading a region's quotas",
+                                .fact = "regions",
+                                .key = key,
+                                .rank = 5},
+                      err)
+                : gpuc__error_nomem(err);
         if (rc)
             break;
     }
@@ -233,10 +247,12 @@ static int ask_network(gpuc__gce_check_task *check, gpuc_error **err)
     if (spec->subnetwork)
         path = path_of(project, "/regions/*/subnetworks/*", region, spec->subnetwork);
     else
-        path = path_of(project, "/global/networks/*", spec->network ? spec->network : "default",
-                       NULL);
-    return ask(check, (request){.path = path, .doing = "looking for the network",
-                                .fact = "network", .rank = 6}, err);
+        path =
+            path_of(project, "/global/networks/*", spec->network ? spec->network : "default", NULL);
+    return ask(
+        check,
+        (request){.path = path, .doing = "looking for the network", .fact = "network", .rank = 6},
+        err);
 }
 
 /* What exists of the cluster is in use already. */
@@ -254,9 +270,14 @@ static int ask_instances(gpuc__gce_check_task *check, gpuc_error **err)
         gpuc__free(path);
         return gpuc__error_nomem(err);
     }
-    return ask(check, (request){.path = path, .query = query, .kind = "instances",
-                                .doing = "listing the cluster's instances", .fact = "instances",
-                                .rank = 7}, err);
+    return ask(check,
+               (request){.path = path,
+                         .query = query,
+                         .kind = "instances",
+                         .doing = "listing the cluster's instances",
+                         .fact = "instances",
+                         .rank = 7},
+               err);
 }
 
 /* Google's other APIs: asked at their own addresses, but never from a stand-in of Compute Engine's,
@@ -264,8 +285,8 @@ static int ask_instances(gpuc__gce_check_task *check, gpuc_error **err)
 static bool open_other(gpuc__gce_client **out, gpuc__gce_check_task *check, const char *variable,
                        const char *google, const char *version)
 {
-    const char *address = getenv(variable), *compute = gpuc__gce_client_endpoint(
-                                                check->provider->client);
+    const char *address = getenv(variable),
+               *compute = gpuc__gce_client_endpoint(check->provider->client);
     char *endpoint;
     bool open;
 
@@ -273,8 +294,8 @@ static bool open_other(gpuc__gce_client **out, gpuc__gce_check_task *check, cons
         address = strncmp(compute, "https://compute.googleapis.com/", 31) == 0 ? google : NULL;
     if (!address)
         return false;
-    endpoint = gpuc__asprintf("%s%s%s", address, address[strlen(address) - 1] == '/' ? "" : "/",
-                              version);
+    endpoint =
+        gpuc__asprintf("%s%s%s", address, address[strlen(address) - 1] == '/' ? "" : "/", version);
     open = endpoint && gpuc__gce_client_new(out, check->provider->context, check->provider->auth,
                                             endpoint, NULL) == GPUC_OK;
     gpuc__free(endpoint);
@@ -298,9 +319,15 @@ static int ask_permissions(gpuc__gce_check_task *check, gpuc_error **err)
     project = gpuc__http_escape(check->provider->project);
     path = project ? gpuc__asprintf("projects/%s:testIamPermissions", project) : NULL;
     gpuc__free(project);
-    rc = body ? ask(check, (request){.client = client, .method = "POST", .path = path,
-                                     .body = body, .doing = "asking for permissions",
-                                     .fact = "permissions", .optional = true}, err)
+    rc = body ? ask(check,
+                    (request){.client = client,
+                              .method = "POST",
+                              .path = path,
+                              .body = body,
+                              .doing = "asking for permissions",
+                              .fact = "permissions",
+                              .optional = true},
+                    err)
               : gpuc__error_nomem(err);
     json_decref(body);
 done:
@@ -328,11 +355,13 @@ static int ask_families(gpuc__gce_check_task *check, gpuc_error **err)
         !open_other(&client, check, "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDQUOTAS",
                     "https://cloudquotas.googleapis.com/", "v1/"))
         return GPUC_OK; /* the quota is then told as not known */
-    rc = ask(check, (request){.client = client,
-                              .path = path_of(check->provider->project, "/" FAMILY_QUOTA, NULL,
-                                              NULL),
-                              .doing = "reading the quotas by GPU family", .fact = "families",
-                              .optional = true}, err);
+    rc = ask(check,
+             (request){.client = client,
+                       .path = path_of(check->provider->project, "/" FAMILY_QUOTA, NULL, NULL),
+                       .doing = "reading the quotas by GPU family",
+                       .fact = "families",
+                       .optional = true},
+             err);
     gpuc__gce_client_unref(client);
     return rc;
 }
@@ -340,8 +369,11 @@ static int ask_families(gpuc__gce_check_task *check, gpuc_error **err)
 int gpuc__gce_ask_all(gpuc__gce_check_task *check, gpuc_error **err)
 {
     char *zones = path_of(check->provider->project, "/zones", NULL, NULL);
-    int rc = ask(check, (request){.path = zones, .kind = "", .doing = "listing the zones",
-                                  .fact = "zones", .rank = 1}, err);
+    int rc = ask(
+        check,
+        (request){
+            .path = zones, .kind = "", .doing = "listing the zones", .fact = "zones", .rank = 1},
+        err);
 
     if (!rc)
         rc = ask_types(check, err);

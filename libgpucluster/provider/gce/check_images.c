@@ -51,7 +51,8 @@ static int record_image(gpuc__gce_wish *wish, const gpuc__gce_shape *shape, cons
     const char *name = json_string_value(json_object_get(image, "name"));
     size_t i;
 
-    json_array_foreach(images, i, one) {
+    json_array_foreach(images, i, one)
+    {
         if (strcmp(gpuc__table_text(one, "family"), shape->image_family) == 0 &&
             strcmp(gpuc__table_text(one, "project"), shape->image_project) == 0)
             return GPUC_OK;
@@ -107,7 +108,8 @@ int gpuc__gce_permissions(json_t **out, const gpuc__spec_model *spec, gpuc_error
     int rc = names ? gpuc__table_load(&table, "provider/gce/permissions.json", err)
                    : gpuc__error_nomem(err);
 
-    json_array_foreach(json_object_get(table, "list"), i, row) {
+    json_array_foreach(json_object_get(table, "list"), i, row)
+    {
         if (!rc && concerns(spec, gpuc__table_text(row, "when")) &&
             json_array_append(names, json_object_get(row, "name")))
             rc = gpuc__error_nomem(err);
@@ -125,7 +127,8 @@ static bool granted(const json_t *list, const char *name)
     json_t *one;
     size_t i;
 
-    json_array_foreach(list, i, one) {
+    json_array_foreach(list, i, one)
+    {
         const char *text = json_string_value(one);
 
         if (text && strcmp(text, name) == 0)
@@ -143,7 +146,8 @@ int gpuc__gce_facts_permissions(gpuc__gce_wish *wish, const json_t *facts, gpuc_
     size_t i;
     int rc = answer ? gpuc__table_load(&table, "provider/gce/permissions.json", err) : GPUC_OK;
 
-    json_array_foreach(json_object_get(table, "list"), i, row) {
+    json_array_foreach(json_object_get(table, "list"), i, row)
+    {
         const char *name = gpuc__table_text(row, "name");
         gpuc__buf *to = json_is_true(json_object_get(row, "elsewhere")) ? &elsewhere : &missing;
 
@@ -151,14 +155,18 @@ int gpuc__gce_facts_permissions(gpuc__gce_wish *wish, const json_t *facts, gpuc_
             gpuc__buf_printf(to, "%s%s", to->length ? ", " : "", name);
     }
     if (!rc && missing.length) {
-        rc = gpuc__error_set(err, GPUC_EPERM, DOMAIN, "the account lacks permissions on project %s: "
-                             "%s", wish->project, gpuc__buf_text(&missing));
+        rc = gpuc__error_set(err, GPUC_EPERM, DOMAIN,
+                             "the account lacks permissions on project %s: "
+                             "%s",
+                             wish->project, gpuc__buf_text(&missing));
         gpuc__error_remedy(err, "grant it roles that have them, for example "
                                 "roles/compute.instanceAdmin.v1, and roles/compute.securityAdmin "
                                 "for firewall rules");
     } else if (!rc && elsewhere.length) {
-        rc = gpuc__gce_wish_note(wish, err, "not granted on the project (it may be on a resource of "
-                                 "it): %s", gpuc__buf_text(&elsewhere));
+        rc = gpuc__gce_wish_note(wish, err,
+                                 "not granted on the project (it may be on a resource of "
+                                 "it): %s",
+                                 gpuc__buf_text(&elsewhere));
     }
     gpuc__buf_clear(&missing);
     gpuc__buf_clear(&elsewhere);

@@ -107,7 +107,8 @@ static int add_name(json_t *list, const char *name, gpuc_error **err)
     json_t *one;
     size_t i;
 
-    json_array_foreach(list, i, one) {
+    json_array_foreach(list, i, one)
+    {
         if (strcmp(json_string_value(one), name) == 0)
             return GPUC_OK;
     }
@@ -174,7 +175,8 @@ static int check_zone_limits(const gpuc__gce_wish *wish, size_t machine, gpuc_er
     size_t i;
     int rc = GPUC_OK;
 
-    json_array_foreach(wish->zones, i, zone) {
+    json_array_foreach(wish->zones, i, zone)
+    {
         gpuc_error *error = NULL;
 
         rc = gpuc__gce_catalogue_fits_zone(wish->catalogue, &wish->shapes[machine],

@@ -24,7 +24,8 @@ static json_t *named(const json_t *items, const char *name)
     json_t *item;
     size_t i;
 
-    json_array_foreach(items, i, item) {
+    json_array_foreach(items, i, item)
+    {
         if (strcmp(text_of(item, "name"), name) == 0)
             return item;
     }
@@ -37,7 +38,8 @@ static json_t *in_zone(const json_t *items, const char *name, const char *zone)
     json_t *item;
     size_t i;
 
-    json_array_foreach(items, i, item) {
+    json_array_foreach(items, i, item)
+    {
         if (strcmp(text_of(item, "name"), name) == 0 &&
             strcmp(gpuc__gce_link_name(text_of(item, "zone")), zone) == 0)
             return item;
@@ -64,7 +66,8 @@ static void list_near(gpuc__buf *out, const json_t *items, const char *name, con
         json_t *item;
         size_t i;
 
-        json_array_foreach(items, i, item) {
+        json_array_foreach(items, i, item)
+        {
             const char *where = gpuc__gce_link_name(text_of(item, "zone"));
 
             if (told < NEAR_MAX && strcmp(text_of(item, "name"), name) == 0 &&
@@ -79,7 +82,8 @@ static void join(gpuc__buf *out, const json_t *names)
     json_t *name;
     size_t i;
 
-    json_array_foreach(names, i, name) {
+    json_array_foreach(names, i, name)
+    {
         gpuc__buf_printf(out, "%s%s", i ? ", " : "", json_string_value(name));
     }
 }
@@ -92,7 +96,8 @@ static int refuse_zone(const gpuc__gce_wish *wish, const json_t *zones, const ch
     json_t *zone;
     size_t i;
 
-    json_array_foreach(zones, i, zone) {
+    json_array_foreach(zones, i, zone)
+    {
         if (region && strcmp(gpuc__gce_link_name(text_of(zone, "region")), region) == 0)
             gpuc__buf_printf(&others, "%s%s", others.length ? ", " : "", text_of(zone, "name"));
     }
@@ -114,7 +119,8 @@ static int fill_zones(gpuc__gce_wish *wish, const json_t *zones, gpuc_error **er
     json_t *zone;
     size_t i;
 
-    json_array_foreach(zones, i, zone) {
+    json_array_foreach(zones, i, zone)
+    {
         if (strcmp(gpuc__gce_link_name(text_of(zone, "region")), region) == 0 &&
             strcmp(text_of(zone, "status"), "DOWN") != 0 &&
             json_array_append_new(wish->zones, json_string(text_of(zone, "name"))))
@@ -137,7 +143,8 @@ static int check_zones(gpuc__gce_wish *wish, const json_t *zones, gpuc_error **e
 
     if (json_array_size(wish->zones) == 0)
         return fill_zones(wish, zones, err);
-    json_array_foreach(wish->zones, i, name) {
+    json_array_foreach(wish->zones, i, name)
+    {
         const json_t *zone = named(zones, json_string_value(name));
 
         if (!zone)
@@ -160,8 +167,8 @@ static int refuse_lack(const gpuc__gce_wish *wish, const json_t *items, const ch
 
     join(&zones, wish->zones);
     list_near(&near, items, name, first);
-    gpuc__error_set(err, GPUC_ENOTFOUND, DOMAIN, "%s has no %s %s",
-                    gpuc__buf_text(&zones), what, name);
+    gpuc__error_set(err, GPUC_ENOTFOUND, DOMAIN, "%s has no %s %s", gpuc__buf_text(&zones), what,
+                    name);
     if (near.length)
         gpuc__error_remedy(err, "the nearest zones that have it: %s", gpuc__buf_text(&near));
     else
@@ -172,20 +179,20 @@ static int refuse_lack(const gpuc__gce_wish *wish, const json_t *items, const ch
 }
 
 /* Every zone is looked at, so that the plan tells which of them cannot. */
-static int check_kind(gpuc__gce_wish *wish, const json_t *items, const char *what,
-                      const char *name, gpuc_error **err)
+static int check_kind(gpuc__gce_wish *wish, const json_t *items, const char *what, const char *name,
+                      gpuc_error **err)
 {
     gpuc__buf lacking = GPUC__BUF_INIT(TEXT_MAX);
     size_t i, have = 0;
     json_t *zone, *item;
     int rc = GPUC_OK;
 
-    json_array_foreach(wish->zones, i, zone) {
+    json_array_foreach(wish->zones, i, zone)
+    {
         item = in_zone(items, name, json_string_value(zone));
         have += item != NULL;
         if (!item)
-            gpuc__buf_printf(&lacking, "%s%s", lacking.length ? ", " : "",
-                             json_string_value(zone));
+            gpuc__buf_printf(&lacking, "%s%s", lacking.length ? ", " : "", json_string_value(zone));
         else if (json_object_get(item, "deprecated"))
             rc = gpuc__gce_wish_note(wish, err, "%s %s is deprecated in %s (%s)", what, name,
                                      json_string_value(zone),
@@ -213,7 +220,8 @@ static bool has_zone(const gpuc__gce_wish *wish, const json_t *facts, const gpuc
     json_t *zone;
     size_t i;
 
-    json_array_foreach(wish->zones, i, zone) {
+    json_array_foreach(wish->zones, i, zone)
+    {
         const char *name = json_string_value(zone);
 
         if ((is_custom(shape->machine_type) ||
@@ -262,8 +270,8 @@ static int check_machine(gpuc__gce_wish *wish, const json_t *facts, size_t machi
     if (told_before(wish, machine))
         return GPUC_OK;
     if (shape->gpu)
-        rc = check_kind(wish, json_object_get(facts, "acceleratorTypes"), "accelerator",
-                        shape->gpu, err);
+        rc = check_kind(wish, json_object_get(facts, "acceleratorTypes"), "accelerator", shape->gpu,
+                        err);
     if (!rc && !is_custom(shape->machine_type))
         rc = check_kind(wish, json_object_get(facts, "machineTypes"), "machine type",
                         shape->machine_type, err);

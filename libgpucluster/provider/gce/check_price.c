@@ -46,8 +46,9 @@ static int check_limit(const gpuc__gce_wish *wish, const char *region, const sum
                         "max_price_per_hour is %.2f, and no price of %s in %s is known", limit,
                         total->source, region);
         gpuc__error_at(err, total->machine, NULL);
-        gpuc__error_remedy(err, "see Google's price list, then remove max_price_per_hour, or choose "
-                                "machines and regions whose prices are known (`gpucluster catalog`)");
+        gpuc__error_remedy(err,
+                           "see Google's price list, then remove max_price_per_hour, or choose "
+                           "machines and regions whose prices are known (`gpucluster catalog`)");
         return GPUC_EUNSUPPORTED;
     }
     gpuc__error_set(err, GPUC_ELIMIT, DOMAIN,
@@ -63,7 +64,9 @@ static int tell(gpuc__gce_wish *wish, const char *region, const sum *total, gpuc
 {
     json_t *d = wish->described, *by_region = json_object_get(d, "price_by_region");
     /* Cents are all that an estimate can tell; more digits would look like knowledge. */
-    json_t *price = total->price < 0 ? json_null() : json_real((double)(long long)(total->price * 1000 + 0.5) / 1000);
+    json_t *price = total->price < 0
+                        ? json_null()
+                        : json_real((double)(long long)(total->price * 1000 + 0.5) / 1000);
     int bad = 0;
 
     if (!by_region) {
@@ -86,7 +89,8 @@ int gpuc__gce_wish_price(gpuc__gce_wish *wish, gpuc_error **err)
     size_t i;
     int rc = GPUC_OK;
 
-    json_array_foreach(wish->regions, i, region) {
+    json_array_foreach(wish->regions, i, region)
+    {
         const char *name = json_string_value(region);
         sum total = add_up(wish, name);
 

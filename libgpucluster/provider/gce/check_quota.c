@@ -19,7 +19,8 @@ static const json_t *find_quota(const json_t *quotas, const char *metric)
     json_t *quota;
     size_t i;
 
-    json_array_foreach(quotas, i, quota) {
+    json_array_foreach(quotas, i, quota)
+    {
         const char *name = json_string_value(json_object_get(quota, "metric"));
 
         if (name && metric && strcmp(name, metric) == 0)
@@ -58,7 +59,8 @@ static bool is_there(const gpuc__gce_wish *wish, const json_t *facts, size_t mac
     bool found = false;
     size_t i;
 
-    json_array_foreach(json_object_get(facts, "instances"), i, instance) {
+    json_array_foreach(json_object_get(facts, "instances"), i, instance)
+    {
         if (name && strcmp(gpuc__table_text(instance, "name"), name) == 0)
             found = true;
     }
@@ -107,7 +109,8 @@ static int compare(gpuc__gce_wish *wish, const json_t *quotas, json_t *needs, co
     const char *metric;
     int rc = GPUC_OK;
 
-    json_object_foreach(needs, metric, amount) {
+    json_object_foreach(needs, metric, amount)
+    {
         const json_t *quota = find_quota(quotas, metric);
         double limit = value_of(quota, "limit"), usage = value_of(quota, "usage");
         double wanted = json_number_value(amount);
@@ -121,8 +124,9 @@ static int compare(gpuc__gce_wish *wish, const json_t *quotas, json_t *needs, co
             if (!row || json_array_append_new(told, row))
                 rc = gpuc__error_nomem(err);
             if (usage + wanted > limit)
-                gpuc__buf_printf(shortfalls, "%s%s of %s is %g, of which %g are in use, and %g "
-                                             "more are needed",
+                gpuc__buf_printf(shortfalls,
+                                 "%s%s of %s is %g, of which %g are in use, and %g "
+                                 "more are needed",
                                  shortfalls->length ? "; " : "", metric, where, limit, usage,
                                  wanted);
         }
@@ -138,7 +142,8 @@ static double family_limit(const json_t *answer, const char *family, const char 
     json_t *infos = json_object_get(answer, "dimensionsInfos"), *info;
     size_t i;
 
-    json_array_foreach(infos, i, info) {
+    json_array_foreach(infos, i, info)
+    {
         const json_t *dimensions = json_object_get(info, "dimensions");
         const char *value = gpuc__table_text(json_object_get(info, "details"), "value");
 
@@ -156,18 +161,24 @@ static int compare_families(gpuc__gce_wish *wish, const json_t *answer, json_t *
     const char *family;
     int rc = GPUC_OK;
 
-    json_object_foreach(needs, family, amount) {
+    json_object_foreach(needs, family, amount)
+    {
         double limit = family_limit(answer, family, region), wanted = json_number_value(amount);
 
         if (limit < 0)
-            rc = gpuc__gce_wish_note(wish, err, "the quota of GPU family %s in %s is not known: the "
-                                     "Cloud Quotas API did not tell it", family, region);
+            rc = gpuc__gce_wish_note(wish, err,
+                                     "the quota of GPU family %s in %s is not known: the "
+                                     "Cloud Quotas API did not tell it",
+                                     family, region);
         else if (wanted > limit)
-            gpuc__buf_printf(shortfalls, "%sGPUS_PER_GPU_FAMILY of %s in %s is %g, and %g are needed",
+            gpuc__buf_printf(shortfalls,
+                             "%sGPUS_PER_GPU_FAMILY of %s in %s is %g, and %g are needed",
                              shortfalls->length ? "; " : "", family, region, limit, wanted);
         else
-            rc = gpuc__gce_wish_note(wish, err, "the quota of GPU family %s in %s is %g; how much of "
-                                     "it is in use is not known", family, region, limit);
+            rc = gpuc__gce_wish_note(wish, err,
+                                     "the quota of GPU family %s in %s is %g; how much of "
+                                     "it is in use is not known",
+                                     family, region, limit);
         if (rc)
             return rc;
     }
@@ -226,8 +237,9 @@ static int refuse(const gpuc__gce_wish *wish, const gpuc__buf *shortfalls, gpuc_
 {
     gpuc__error_set(err, GPUC_ELIMIT, DOMAIN, "quotas of project %s do not allow it: %s",
                     wish->project, gpuc__buf_text(shortfalls));
-    gpuc__error_remedy(err, "ask for more at https://console.cloud.google.com/iam-admin/quotas"
-                            "?project=%s, name zones of another region, or ask for fewer machines",
+    gpuc__error_remedy(err,
+                       "ask for more at https://console.cloud.google.com/iam-admin/quotas"
+                       "?project=%s, name zones of another region, or ask for fewer machines",
                        wish->project);
     return GPUC_ELIMIT;
 }
@@ -247,7 +259,8 @@ int gpuc__gce_facts_quotas(gpuc__gce_wish *wish, const json_t *facts, gpuc_error
         rc = refuse(wish, &one, err);
     if (rc)
         goto done;
-    json_array_foreach(wish->regions, i, region) {
+    json_array_foreach(wish->regions, i, region)
+    {
         gpuc__buf_reset(&one);
         rc = region_quotas(wish, facts, json_string_value(region), &one, err);
         if (!rc && one.length && i + 1 < json_array_size(wish->regions))

@@ -24,8 +24,9 @@ static void add_price(const gpuc__gce_wish *wish, gpuc__buf *text)
                      hour * 24);
     if (wish->spec->ttl_s > 0)
         gpuc__buf_printf(text, ", at most %.2f before ttl deletes the machines", hour * hours);
-    gpuc__buf_printf(text, "\n  estimated, without traffic, addresses, local SSDs and discounts\n"
-                           "  from %s\n",
+    gpuc__buf_printf(text,
+                     "\n  estimated, without traffic, addresses, local SSDs and discounts\n"
+                     "  from %s\n",
                      gpuc__table_text(d, "source"));
 }
 
@@ -37,16 +38,19 @@ int gpuc__gce_wish_text(gpuc__gce_wish *wish, gpuc_error **err)
     int rc = GPUC_OK;
 
     gpuc__buf_printf(&text, "Project: %s\nZones: ", wish->project);
-    json_array_foreach(wish->zones, i, one) {
+    json_array_foreach(wish->zones, i, one)
+    {
         gpuc__buf_printf(&text, "%s%s", i ? ", then " : "", json_string_value(one));
     }
     gpuc__buf_putc(&text, '\n');
     add_price(wish, &text);
-    json_array_foreach(json_object_get(d, "images"), i, one) {
+    json_array_foreach(json_object_get(d, "images"), i, one)
+    {
         gpuc__buf_printf(&text, "Image: %s of %s, now %s\n", gpuc__table_text(one, "family"),
                          gpuc__table_text(one, "project"), gpuc__table_text(one, "name"));
     }
-    json_array_foreach(json_object_get(d, "notes"), i, one) {
+    json_array_foreach(json_object_get(d, "notes"), i, one)
+    {
         gpuc__buf_printf(&text, "Note: %s\n", json_string_value(one));
     }
     if (text.failed || json_object_set_new(d, "text", json_string(gpuc__buf_text(&text))) ||
