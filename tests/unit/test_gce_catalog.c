@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public catalogue: of the shipped table, and of a scripted API (SIMULATED). */
-#include <stdlib.h>
+#include "util_test.h"
 
 #include "support/gce_api.h"
 #include "support/gce_wish.h"
@@ -214,6 +214,29 @@ static void test_gce_catalog__refusals_and_cancel(void **state)
     finish();
 }
 
+/* Each allocation fails in turn. */
+static void test_gce_catalog__without_memory(void **state)
+{
+    gce_step none[] = {{NULL}};
+    int rc = GPUC_ENOMEM, n = 0;
+
+    begin(none);
+    for (; rc == GPUC_ENOMEM && n < 2000; n++) {
+        char *text = NULL;
+        gpuc_error *error = NULL;
+
+        allow_allocations(n);
+        rc = gpuc_catalog(&text, context, NULL, "us-east1-d", GPUC_CATALOG_SHIPPED, &error);
+        allow_allocations(-1);
+        assert_int_equal(error ? gpuc_error_code(error) : GPUC_OK, rc);
+        gpuc_error_unref(error);
+        gpuc_free(text);
+    }
+    assert_int_equal(rc, GPUC_OK);
+    assert_true(n > 5);
+    finish();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_gce_catalog__one_zone),
         cmocka_unit_test(test_gce_catalog__not_live),
         cmocka_unit_test(test_gce_catalog__refusals_and_cancel),
+        cmocka_unit_test(test_gce_catalog__without_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

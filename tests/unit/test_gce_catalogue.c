@@ -2,7 +2,7 @@
 /* What machines come to on Compute Engine, and why some cannot be had. */
 #include "util_test.h"
 
-#include "provider/gce/catalogue.h"
+#include "provider/gce/gce.h"
 
 static gpuc__gce_catalogue *catalogue;
 
@@ -275,6 +275,24 @@ static void test_gce_catalogue__regions(void **state)
     assert_null(gpuc__gce_catalogue_zones(catalogue, "nvidia-tesla-k80"));
 }
 
+/* GPUs that a type carries are counted where the spec does not; what cannot be stays as it is. */
+static void test_gce_catalogue__settles(void **state)
+{
+    gpuc__machine_model machines[] = {machine("g2-standard-24", NULL, 0),
+                                      machine("n1-standard-2", NULL, 0),
+                                      machine("n1-standard-2", "nvidia-tesla-t4", 2),
+                                      machine("a3-highgpu-1g", NULL, 0),
+                                      machine("nonsense", NULL, 0),
+                                      machine(NULL, NULL, 0)};
+    gpuc__spec_model model = {.machines = machines, .machine_count = 6};
+    int expected[] = {2, 0, 2, 0, 0, 0};
+
+    machines[3].spot = false; /* not to be had so: check refuses it */
+    assert_int_equal(gpuc__gce_settle(&model, NULL), GPUC_OK);
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(machines[i].gpus, expected[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_gce_catalogue__price),
         cmocka_unit_test(test_gce_catalogue__quota),
         cmocka_unit_test(test_gce_catalogue__regions),
+        cmocka_unit_test(test_gce_catalogue__settles),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
