@@ -49,6 +49,7 @@ class Scenario:
         self.where = json.loads(self._emulator.stdout.readline())
         self.env = {**os.environ, "XDG_STATE_HOME": str(self.dir / "state"),
                     "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": self.where["endpoint"],
+                    "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER": self.where["root"],
                     "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(self.dir / "token")}
         for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "LD_PRELOAD"):
             self.env.pop(name, None)
