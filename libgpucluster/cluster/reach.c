@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* First contact: the machine answers over SSH, its host key is the expected one, its facts are read. */
 #include "cluster/action.h"
+#include "cluster/provide.h"
 #include "core/context.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -8,24 +9,32 @@
 #define RETRY_MS 1500 /* a booting machine's sshd is there within seconds */
 /* A host that was there before is not booting for minutes: whoever waits wants to know. */
 #define ADOPTED_WAIT_MS 60000
+/* A guest agent has put users and keys onto a new machine by then. */
+#define KEYS_WAIT_MS 180000
 
 static void try_reach(gpuc__action *action);
 
-/* A machine that is still booting refuses or drops connections; anything else will not pass. */
-static bool may_pass(const gpuc_error *error)
+/* A machine that is still booting refuses or drops connections, and where keys follow, refuses its
+ * user; anything else will not pass. */
+static bool may_pass(const gpuc__action *action, const gpuc_error *error)
 {
+    if (gpuc_error_code(error) == GPUC_EAUTH)
+        return action->member->info.made_here && gpuc__cluster_ops(action->cluster)->keys_follow;
     return gpuc_error_code(error) == GPUC_ENETWORK || gpuc_error_code(error) == GPUC_ETIMEDOUT;
 }
 
-static bool waited_enough(const gpuc__action *action)
+static bool waited_enough(const gpuc__action *action, const gpuc_error *error)
 {
-    return action->acting && !action->member->info.made_here &&
-           gpuc__clock_ms() >= action->since_ms + ADOPTED_WAIT_MS;
+    uint64_t limit = gpuc_error_code(error) == GPUC_EAUTH ? KEYS_WAIT_MS : ADOPTED_WAIT_MS;
+
+    return action->acting &&
+           (!action->member->info.made_here || gpuc_error_code(error) == GPUC_EAUTH) &&
+           gpuc__clock_ms() >= action->since_ms + limit;
 }
 
 static void failed(gpuc__action *action, gpuc_error *error)
 {
-    if (!may_pass(error) || waited_enough(action)) {
+    if (!may_pass(action, error) || waited_enough(action, error)) {
         gpuc__error_retryable(&error, false); /* it was tried again all the time */
         gpuc__action_answer(action, GPUC__VERDICT_UNKNOWN, NULL, error);
     } else if (action->acting) {

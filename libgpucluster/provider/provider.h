@@ -56,6 +56,7 @@ typedef struct gpuc__provider_config {
 struct gpuc__provider_ops {
     const char *kind;
     bool makes_machines; /* false: adopts what is there; create and destroy do nothing */
+    bool keys_follow;    /* users and keys come onto a new machine after its sshd answers */
     /* Machines asked for within one turn share requests: any number of creates and destroys may be
      * under way at once, beyond the operation's `parallel`. */
     bool bulk;

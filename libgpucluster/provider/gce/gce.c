@@ -209,6 +209,7 @@ void gpuc__gce_cancel(gpuc__provider *provider, const void *data)
 
 const gpuc__provider_ops gpuc__provider_gce = {.kind = "gce",
                                                .makes_machines = true,
+                                               .keys_follow = true,
                                                .bulk = true,
                                                .settle = gpuc__gce_settle,
                                                .new_ = gce_new,
