@@ -242,8 +242,10 @@ static void on_closed(void *data, int code, const char *reason, gpuc_error *erro
     else
         error = explain_code(t, code, reason, &again);
     if (code == REAUTHENTICATE || gpuc_error_native_code(error) == 401) {
-        again = t->rejected++ < 2; /* a new token, not for ever */
-        gpuc__gce_auth_reject(t->provider->auth, t->token);
+        /* the token may have ended meanwhile; a new one is asked for where that is not it */
+        if (code != REAUTHENTICATE || t->rejected)
+            gpuc__gce_auth_reject(t->provider->auth, t->token);
+        again = t->rejected++ < 2;
     }
     if (again)
         try_again(t, error);
