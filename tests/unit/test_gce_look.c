@@ -94,6 +94,47 @@ static void test_gce_look__all_of_a_turn_share_one_list(void **state)
     gce_finish();
 }
 
+/* Otherwise a list of all machines would follow each handful of them that gets ready. */
+static void test_gce_look__takes_what_create_has_just_seen_once(void **state)
+{
+    provider_result r;
+    int lists;
+
+    gce_begin(1);
+    r = gce_create_one(0);
+    assert_int_equal(r.code, 0);
+    provider_result_clear(&r);
+    lists = gce_asked("aggregated");
+    r = gce_look_one("m1");
+    assert_true(r.found);
+    assert_string_equal(r.first_host_key, "ssh-ed25519 " GCE_KEY);
+    provider_result_clear(&r);
+    assert_int_equal(gce_asked("aggregated"), lists);
+    r = gce_look_one("m1");
+    assert_true(r.found);
+    provider_result_clear(&r);
+    assert_int_equal(gce_asked("aggregated"), lists + 1);
+    gce_finish();
+}
+
+static void test_gce_look__of_what_was_deleted_lists(void **state)
+{
+    provider_result r;
+
+    gce_begin(1);
+    r = gce_create_one(0);
+    assert_int_equal(r.code, 0);
+    provider_result_clear(&r);
+    r = gce_destroy_one("m1");
+    assert_int_equal(r.code, 0);
+    provider_result_clear(&r);
+    r = gce_look_one("m1");
+    assert_int_equal(r.code, 0);
+    assert_false(r.found);
+    provider_result_clear(&r);
+    gce_finish();
+}
+
 static void test_gce_look__asks_for_known_keys_no_more(void **state)
 {
     provider_result r;
@@ -245,6 +286,8 @@ int main(void)
         cmocka_unit_test(test_gce_look__is_not_there),
         cmocka_unit_test(test_gce_look__tells_what_the_status_table_shows),
         cmocka_unit_test(test_gce_look__all_of_a_turn_share_one_list),
+        cmocka_unit_test(test_gce_look__takes_what_create_has_just_seen_once),
+        cmocka_unit_test(test_gce_look__of_what_was_deleted_lists),
         cmocka_unit_test(test_gce_look__asks_for_known_keys_no_more),
         cmocka_unit_test(test_gce_look__gives_no_address_that_is_of_no_use),
         cmocka_unit_test(test_gce_look__knows_whose_it_is),

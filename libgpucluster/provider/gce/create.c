@@ -20,6 +20,8 @@ void gpuc__gce_ask_end(gpuc__gce_ask *ask, gpuc_error *error)
     gpuc__gce_find_drop(&ask->find);
     if (error)
         gpuc__error_at(&error, ask->model->name, NULL);
+    else
+        gpuc__gce_seen_keep(provider, ask->name, ask->instance);
     ask->done(ask->data, error ? NULL : &ask->info, error);
     gpuc__machine_info_clear(&ask->info);
     json_decref(ask->instance);

@@ -248,6 +248,7 @@ void gpuc__gce_destroy(gpuc__provider *provider, const char *machine, gpuc__prov
         done(data, error);
         return;
     }
+    gpuc__gce_seen_forget(provider, g->name);
     g->provider = provider;
     provider->refs++;
     g->done = done;

@@ -45,11 +45,12 @@ static int gce_new(gpuc__provider **out, const gpuc__provider_config *config, gp
     provider->public_key = gpuc__strdup(config->ssh_public_key);
     provider->project = gpuc__strdup(config->spec->provider_project);
     m->keys = json_object();
+    m->seen = json_object();
     set_task(&m->looking, gpuc__gce_look_turn, provider);
     set_task(&m->creating, gpuc__gce_create_turn, provider);
     set_task(&m->destroying, gpuc__gce_destroy_turn, provider);
     rc = gpuc__gce_catalogue_new(&provider->catalogue, err);
-    if (rc == GPUC_OK && (!provider->uuid || !m->keys ||
+    if (rc == GPUC_OK && (!provider->uuid || !m->keys || !m->seen ||
                           (config->ssh_public_key && !provider->public_key) ||
                           (config->spec->provider_project && !provider->project)))
         rc = gpuc__error_nomem(err);
@@ -75,6 +76,7 @@ void gpuc__gce_unref(gpuc__provider *provider)
     gpuc__gce_timer_free(m->poll);
     gpuc__gce_timer_free(m->key_timer);
     json_decref(m->keys);
+    json_decref(m->seen);
     gpuc__free(m);
     gpuc__gce_client_unref(provider->client);
     gpuc__gce_auth_unref(provider->auth);

@@ -9,6 +9,7 @@
 #include "util/alloc.h"
 #include "util/error.h"
 
+#define SEEN_MS 5000
 #define PREFIX_MAX 54 /* a longer name may be cut behind it */
 
 const char *gpuc__gce_tail(const char *url)
@@ -130,6 +131,48 @@ void gpuc__gce_find_fail(gpuc__provider *provider, const gpuc_error *error)
     answer_all(provider, NULL, error);
 }
 
+/* ---- what a create has just seen ---- */
+
+void gpuc__gce_seen_keep(gpuc__provider *provider, const char *name, json_t *instance)
+{
+    json_object_set_new(provider->machines->seen, name, /* without memory: it is listed */
+                        json_pack("{s:I, s:O}", "at", (json_int_t)gpuc__clock_ms(), "instance",
+                                  instance));
+}
+
+void gpuc__gce_seen_forget(gpuc__provider *provider, const char *name)
+{
+    json_object_del(provider->machines->seen, name);
+}
+
+/* New reference of an array, or NULL. */
+static json_t *take_seen(gpuc__provider *provider, const char *name)
+{
+    json_t *entry = json_object_get(provider->machines->seen, name), *ours = NULL;
+    uint64_t at = (uint64_t)json_integer_value(json_object_get(entry, "at"));
+
+    if (entry && gpuc__clock_ms() - at <= SEEN_MS)
+        ours = json_pack("[O]", json_object_get(entry, "instance"));
+    json_object_del(provider->machines->seen, name);
+    return ours;
+}
+
+static void answer_seen(gpuc__provider *provider)
+{
+    gpuc__gce_find *next;
+
+    for (gpuc__gce_find *find = provider->machines->finds; find; find = next) {
+        json_t *ours = find->seen_will_do ? take_seen(provider, find->name) : NULL;
+
+        next = find->next;
+        if (!ours)
+            continue;
+        gpuc__gce_find_drop(find);
+        find->done(find, ours, NULL, NULL);
+        json_decref(ours);
+    }
+}
+
 static void on_list(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_error *error)
 {
     gpuc__provider *provider = data;
@@ -185,6 +228,7 @@ void gpuc__gce_look_turn(void *data)
 
     gpuc__gce_look_reap(provider);
     gpuc__gce_names_reap(provider);
+    answer_seen(provider);
     if (m->list || !(m->finds || m->names) || !gpuc__gce_ready(provider))
         return;
     gpuc__gce_names_turn(provider);

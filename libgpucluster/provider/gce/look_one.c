@@ -124,7 +124,8 @@ void gpuc__gce_look(gpuc__provider *provider, const char *machine, gpuc__machine
     if (look->next)
         look->next->link = &look->next;
     provider->machines->looks = look;
-    look->find = (gpuc__gce_find){.name = look->name, .done = on_found, .data = look};
+    look->find = (gpuc__gce_find){.name = look->name, .seen_will_do = true, .done = on_found,
+                                  .data = look};
     gpuc__gce_find_begin(provider, &look->find);
 }
 

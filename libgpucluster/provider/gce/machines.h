@@ -72,6 +72,7 @@ typedef void (*gpuc__gce_find_fn)(gpuc__gce_find *find, json_t *ours, json_t *fo
 struct gpuc__gce_find {
     gpuc__gce_find *next, **link; /* link NULL: not waiting */
     const char *name;             /* of the instance; borrowed */
+    bool seen_will_do;            /* what a create has just seen need not be listed again */
     gpuc__gce_find_fn done;
     void *data;
 };
@@ -80,6 +81,10 @@ void gpuc__gce_find_begin(gpuc__provider *provider, gpuc__gce_find *find);
 void gpuc__gce_find_drop(gpuc__gce_find *find); /* done does not come */
 void gpuc__gce_find_fail(gpuc__provider *provider, const gpuc_error *error);
 void gpuc__gce_look_turn(void *provider);
+/* A create has ended with it: the look that follows is answered with it, within a few seconds, once.
+ * (Otherwise each handful of machines that get ready would list all of them.) */
+void gpuc__gce_seen_keep(gpuc__provider *provider, const char *name, json_t *instance);
+void gpuc__gce_seen_forget(gpuc__provider *provider, const char *name);
 /* The instances that the filter leaves; a reference of the provider goes with it until done. */
 gpuc__gce_call *gpuc__gce_list_instances(gpuc__provider *provider, const char *filter,
                                          gpuc__gce_done_fn done, void *data);
@@ -175,5 +180,6 @@ struct gpuc__gce_machines {
     struct gpuc__gce_key_wait *waits;    /* for host keys */
     gpuc__gce_timer *key_timer;
     json_t *keys;          /* machine → {"id","keys"} */
+    json_t *seen;          /* instance → {"at","instance"} */
 };
 #endif
