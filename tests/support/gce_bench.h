@@ -62,9 +62,7 @@ __attribute__((unused)) static void destroy_all(int count)
     for (int i = 0; i < count; i++)
         gpuc__provider_gce.destroy(provider, names[i], provider_on_done, &r[i]);
     for (int i = 0; i < count; i++) {
-        for (int n = 0; n < 1200 && !r[i].done; n++)
-            gpuc_context_run(context, 50, NULL);
-        assert_int_equal(r[i].done, 1);
+        gce_await(&r[i].done);
         assert_int_equal(r[i].code, 0);
     }
 }

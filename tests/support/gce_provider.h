@@ -167,6 +167,15 @@ static inline provider_result gce_look_one(const char *machine)
     return r;
 }
 
+static inline void gce_await(const int *done)
+{
+    uint64_t end = gpuc__clock_ms() + 60000;
+
+    while (!*(const volatile int *)done && gpuc__clock_ms() < end)
+        gpuc_context_run(context, 50, NULL);
+    assert_true(*done);
+}
+
 /* All machines of the spec in one turn. */
 static inline void gce_create_all(provider_result *results, int count)
 {
@@ -174,9 +183,7 @@ static inline void gce_create_all(provider_result *results, int count)
     for (int i = 0; i < count; i++)
         gpuc__provider_gce.create(provider, &machines[i], "a-1", provider_on_machine, &results[i]);
     for (int i = 0; i < count; i++) {
-        for (int n = 0; n < 400 && !results[i].done; n++)
-            gpuc_context_run(context, 50, NULL);
-        assert_int_equal(results[i].done, 1);
+        gce_await(&results[i].done);
     }
 }
 #endif

@@ -139,8 +139,7 @@ static void test_gce_create__lists_every_place_it_tried(void **state)
     gce_begin(1);
     gce.faults = faults;
     gpuc__provider_gce.create(provider, &machines[0], "a-1", keep_error, &done);
-    for (int i = 0; i < 200 && !done; i++)
-        gpuc_context_run(context, 50, NULL);
+    gce_await(&done);
     assert_non_null(kept);
     assert_string_equal(gpuc_error_machine(kept), "m1");
     assert_non_null(strstr(gpuc_error_message(kept), "no room"));

@@ -41,9 +41,7 @@ static void test_gce_destroy__writes_all_of_a_turn_down_at_once(void **state)
         gpuc__provider_gce.destroy(provider, names[i], provider_on_done, &r[i]);
     }
     for (int i = 0; i < 3; i++) {
-        for (int n = 0; n < 200 && !r[i].done; n++)
-            gpuc_context_run(context, 50, NULL);
-        assert_int_equal(r[i].done, 1);
+        gce_await(&r[i].done);
         assert_int_equal(r[i].code, 0);
         assert_non_null(strstr(at_arrival, names[i]));
     }
@@ -129,8 +127,7 @@ static void test_gce_destroy__cancel_ends_it(void **state)
     gce_add("c1-m1", "us-east1-b", "u-1");
     gce.faults = faults;
     gpuc__provider_gce.destroy(provider, "m1", provider_on_done, &r);
-    for (int i = 0; i < 200 && !faults[0].used; i++)
-        gpuc_context_run(context, 20, NULL);
+    gce_await(&faults[0].used);
     gpuc__provider_gce.cancel(provider, &r);
     provider_wait(context, &r, 2000);
     assert_int_equal(r.code, GPUC_ECANCELLED);

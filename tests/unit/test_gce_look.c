@@ -39,9 +39,7 @@ static void look_and_copy(void)
     int done = 0;
 
     gpuc__provider_gce.look(provider, "m1", copy_info, &done);
-    for (int i = 0; i < 100 && !done; i++)
-        gpuc_context_run(context, 50, NULL);
-    assert_int_equal(done, 1);
+    gce_await(&done);
 }
 
 static void test_gce_look__tells_what_the_status_table_shows(void **state)
@@ -81,9 +79,7 @@ static void test_gce_look__all_of_a_turn_share_one_list(void **state)
         gpuc__provider_gce.look(provider, names[i], provider_on_machine, &r[i]);
     }
     for (int i = 0; i < 40; i++) {
-        for (int n = 0; n < 200 && !r[i].done; n++)
-            gpuc_context_run(context, 50, NULL);
-        assert_int_equal(r[i].done, 1);
+        gce_await(&r[i].done);
         assert_int_equal(r[i].code, 0);
         assert_int_equal(r[i].found, i % 2);
         assert_true(!(i % 2) || r[i].first_host_key);
@@ -271,8 +267,7 @@ static void test_gce_look__cancel_ends_it(void **state)
     gpuc__provider_gce.cancel(provider, NULL);
     provider_wait(context, &other, 2000);
     assert_int_equal(other.code, GPUC_ECANCELLED);
-    for (int i = 0; i < 100 && !all.done; i++)
-        gpuc_context_run(context, 20, NULL);
+    gce_await(&all.done);
     assert_int_equal(all.code, GPUC_ECANCELLED);
     provider_result_clear(&r);
     provider_result_clear(&other);

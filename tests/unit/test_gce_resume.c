@@ -24,9 +24,7 @@ static void make_and_die(size_t at, int count)
     gce.faults = faults;
     for (int i = 0; i < count; i++)
         gpuc__provider_gce.create(provider, &machines[i], "a-1", provider_on_machine, &dead[i]);
-    for (int i = 0; i < 200 && !faults[0].used; i++)
-        gpuc_context_run(context, 20, NULL);
-    assert_int_not_equal(faults[0].used, 0);
+    gce_await(&faults[0].used);
     gce_kill();
     for (int i = 0; i < count; i++) {
         assert_int_equal(dead[i].code, GPUC_ECANCELLED);
@@ -134,8 +132,7 @@ static void test_gce_resume__a_killed_delete_is_finished(void **state)
         gce_add("c1-m1", "us-east1-b", "u-1");
         gce.faults = faults;
         gpuc__provider_gce.destroy(provider, "m1", provider_on_done, &dead);
-        for (int i = 0; i < 200 && !faults[0].used; i++)
-            gpuc_context_run(context, 20, NULL);
+        gce_await(&faults[0].used);
         gce_kill();
         assert_int_equal(dead.code, GPUC_ECANCELLED);
         provider_result_clear(&dead);

@@ -61,7 +61,7 @@ static bool is_wanted(const gpuc__gce_record *record)
         if (!model)
             return false;
     }
-    if (record->kind == GPUC__GCE_START || record->kind == GPUC__GCE_DELETE)
+    if (record->kind != GPUC__GCE_INSERT && record->kind != GPUC__GCE_BULK)
         return true;
     now = gpuc__gce_batch_body(provider, model, record->kind, record->zone, record->names, NULL,
                                NULL);
@@ -104,6 +104,7 @@ static void end_cancelled(gpuc__gce_ask *ask)
         gpuc__gce_batch_leave(ask);
     if (ask->state == GPUC__GCE_KEYS)
         gpuc__gce_host_keys_cancel(ask->provider, ask);
+    gpuc__context_post(ask->provider->context, &ask->provider->machines->looking);
     gpuc__error_set(&error, GPUC_ECANCELLED, GPUC_DOMAIN_PROVIDER, "making the machine: cancelled");
     gpuc__gce_ask_end(ask, error);
 }

@@ -7,12 +7,9 @@
 #include "util/alloc.h"
 #include "util/error.h"
 
-#define BOOT_MS 600000
-#define KEYS_MS 600000
-
 static const struct {
     const char *status;
-    char what; /* w: wait, r: runs, s: stopped, g: going */
+    char what; /* w: wait, r: runs, s: stopped, S: suspended */
 } statuses[] = {{"PROVISIONING", 'w'}, {"STAGING", 'w'},       {"RUNNING", 'r'},
                 {"STOPPING", 'w'},     {"PENDING_STOP", 'w'},  {"SUSPENDING", 'w'},
                 {"REPAIRING", 'w'},    {"DEPROVISIONING", 'w'}, {"STOPPED", 's'},
@@ -145,7 +142,7 @@ static void on_started(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_e
         wait_more(ask);
 }
 
-static void start(gpuc__gce_ask *ask)
+static void start(gpuc__gce_ask *ask, gpuc__gce_change how)
 {
     gpuc__provider *provider = ask->provider;
     json_t *names = json_pack("[s]", ask->model->name);
@@ -155,8 +152,7 @@ static void start(gpuc__gce_ask *ask)
 
     ask->state = GPUC__GCE_STARTING;
     if (names)
-        ask->record = gpuc__gce_journal_add(provider, GPUC__GCE_START, zone_of(ask), NULL, names,
-                                            NULL, &error);
+        ask->record = gpuc__gce_journal_add(provider, how, zone_of(ask), NULL, names, NULL, &error);
     else
         gpuc__error_nomem(&error);
     json_decref(names);
@@ -213,8 +209,8 @@ static void running(gpuc__gce_ask *ask)
         return;
     }
     ask->state = GPUC__GCE_KEYS;
-    gpuc__gce_host_keys(provider, ask->model->name, ask->info.zone, gpuc__clock_ms() + KEYS_MS,
-                        on_keys, ask);
+    gpuc__gce_host_keys(provider, ask->model->name, ask->info.zone,
+                        gpuc__clock_ms() + (uint64_t)provider->machines->keys_ms, on_keys, ask);
 }
 
 void gpuc__gce_boot(gpuc__gce_ask *ask, json_t *instance)
@@ -224,15 +220,17 @@ void gpuc__gce_boot(gpuc__gce_ask *ask, json_t *instance)
     ask->instance = instance;
     if (!ask->since) {
         ask->since = gpuc__clock_ms();
-        ask->deadline = ask->since + BOOT_MS;
+        ask->deadline = ask->since + (uint64_t)ask->provider->machines->boot_ms;
     }
     switch (meaning(status_of(ask))) {
     case 'r':
         running(ask);
         break;
     case 's':
+        start(ask, GPUC__GCE_START);
+        break;
     case 'S':
-        start(ask);
+        start(ask, GPUC__GCE_RESUME);
         break;
     default:
         wait_more(ask);

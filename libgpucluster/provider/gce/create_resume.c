@@ -36,7 +36,8 @@ int gpuc__gce_record_args(gpuc__gce_args *args, const gpuc__gce_record *record, 
                           gpuc_error **err)
 {
     static const char *const doing[] = {"", "making the machine", "making machines",
-                                        "deleting the machine", "starting the machine"};
+                                        "deleting the machine", "starting the machine",
+                                        "resuming the machine"};
     const char *kind = record->zone ? "zones" : "regions";
     const char *place = record->zone ? record->zone : record->region;
     gpuc__provider *provider = record->provider;
@@ -52,7 +53,9 @@ int gpuc__gce_record_args(gpuc__gce_args *args, const gpuc__gce_record *record, 
             gpuc__buf_puts(&text, "/bulkInsert");
         else if (record->kind != GPUC__GCE_INSERT)
             gpuc__buf_printf(&text, "/%s%s", name,
-                             record->kind == GPUC__GCE_START ? "/start" : "");
+                             record->kind == GPUC__GCE_START    ? "/start"
+                             : record->kind == GPUC__GCE_RESUME ? "/resume"
+                                                                : "");
         *path = gpuc__buf_take(&text);
     }
     gpuc__free(project);

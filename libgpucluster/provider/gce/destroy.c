@@ -187,6 +187,7 @@ void gpuc__gce_destroy_turn(void *data)
 
         next = g->next;
         if (g->cancelled && !g->call) {
+            gpuc__context_post(provider->context, &provider->machines->looking);
             gpuc__error_set(&error, GPUC_ECANCELLED, GPUC_DOMAIN_PROVIDER,
                             "deleting the machine: cancelled");
             end(g, error);

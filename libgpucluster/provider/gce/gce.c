@@ -6,14 +6,10 @@
 #include "util/alloc.h"
 #include "util/error.h"
 
-/* Other files of the provider: until they are there it does without. */
-#pragma weak gpuc__gce_check
-#pragma weak gpuc__gce_check_cancel
-#pragma weak gpuc__gce_describe
-#pragma weak gpuc__gce_settle
-
 #define LIMIT_MS 600000
 #define SETTLE_MS 10000
+#define BOOT_MS 600000
+#define KEYS_MS 600000
 #define POLL_MS 500
 
 static void set_task(gpuc__task *task, void (*fn)(void *data), gpuc__provider *provider)
@@ -37,6 +33,8 @@ static int gce_new(gpuc__provider **out, const gpuc__provider_config *config, gp
     provider->machines = m;
     m->limit_ms = LIMIT_MS;
     m->settle_ms = SETTLE_MS;
+    m->boot_ms = BOOT_MS;
+    m->keys_ms = KEYS_MS;
     m->poll_ms = POLL_MS;
     provider->context = gpuc_context_ref(config->context);
     provider->spec = config->spec;
@@ -203,8 +201,7 @@ void gpuc__gce_cancel(gpuc__provider *provider, const void *data)
     gpuc__gce_names_cancel(provider, data);
     gpuc__gce_create_cancel(provider, data);
     gpuc__gce_destroy_cancel(provider, data);
-    if (gpuc__gce_check_cancel)
-        gpuc__gce_check_cancel(provider, data);
+    gpuc__gce_check_cancel(provider, data);
     gpuc__gce_shared_cancel(provider, data);
     gpuc__gce_left_cancel(provider, data);
 }

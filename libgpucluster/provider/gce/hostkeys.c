@@ -9,7 +9,6 @@
 #include "util/alloc.h"
 #include "util/error.h"
 
-#define TICK_MS 1000
 #define PER_TICK 4
 #define PARALLEL 16
 #define GET_MS 30000
@@ -32,6 +31,11 @@ typedef struct gpuc__gce_key_wait {
 } key_wait;
 
 static void pump(gpuc__provider *provider, int count);
+
+static uint64_t tick_ms(const gpuc__provider *provider)
+{
+    return 2 * (uint64_t)provider->machines->poll_ms;
+}
 
 void gpuc__gce_keys_free(char **keys)
 {
@@ -168,7 +172,7 @@ static void not_yet(key_wait *wait, gpuc_error *error)
         end(wait, NULL, NULL);
         return;
     }
-    wait->next_at = now + TICK_MS;
+    wait->next_at = now + tick_ms(wait->provider);
     unlink_wait(wait);
     push_wait(wait);
     if (now >= wait->deadline)
@@ -259,7 +263,7 @@ static void on_tick(void *data)
 
 static void arm(gpuc__provider *provider)
 {
-    gpuc__gce_timer_set(provider->machines->key_timer, TICK_MS);
+    gpuc__gce_timer_set(provider->machines->key_timer, tick_ms(provider));
 }
 
 void gpuc__gce_host_keys(gpuc__provider *provider, const char *machine, const char *zone,

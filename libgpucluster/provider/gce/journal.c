@@ -71,7 +71,7 @@ static int take_record(gpuc__provider *provider, const json_t *entry, gpuc_error
     size_t i;
     bool good = id && strlen(id) == 36 && (zone || region) && (!zone || is_place(zone)) &&
                 (!region || is_place(region)) && kind >= GPUC__GCE_INSERT &&
-                kind <= GPUC__GCE_START && json_array_size(names);
+                kind <= GPUC__GCE_RESUME && json_array_size(names);
 
     json_array_foreach(names, i, name) {
         good = good && json_is_string(name);

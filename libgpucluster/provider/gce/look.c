@@ -229,6 +229,8 @@ void gpuc__gce_look_turn(void *data)
     gpuc__gce_look_reap(provider);
     gpuc__gce_names_reap(provider);
     answer_seen(provider);
+    if (m->list && !m->asked) /* nobody waits for it any more */
+        gpuc__gce_call_cancel(m->list);
     if (m->list || !(m->finds || m->names) || !gpuc__gce_ready(provider))
         return;
     gpuc__gce_names_turn(provider);

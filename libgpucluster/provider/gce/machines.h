@@ -18,7 +18,8 @@ typedef enum gpuc__gce_change {
     GPUC__GCE_INSERT = 1,
     GPUC__GCE_BULK = 2,
     GPUC__GCE_DELETE = 3,
-    GPUC__GCE_START = 4
+    GPUC__GCE_START = 4,
+    GPUC__GCE_RESUME = 5
 } gpuc__gce_change;
 
 typedef struct gpuc__gce_record {
@@ -166,7 +167,8 @@ struct gpuc__gce_machines {
     bool opening, loaded, dirty;
     int limit_ms;          /* for a mutation and its operation */
     int settle_ms;         /* how old a record without an operation must be to count as never sent */
-    int poll_ms;           /* between two looks at what boots, at first */
+    int boot_ms, keys_ms;  /* until it must run, and then have its host keys */
+    int poll_ms;           /* between two looks at what boots, at first; twice that for keys */
     gpuc__gce_record *records;
     gpuc__task flush, looking, creating, destroying;
     gpuc__gce_find *finds, *asked; /* for the next list; of the one under way */
