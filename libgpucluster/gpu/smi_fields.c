@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nvidia-smi's elements as data. A renamed element gets another row; the first row that is there in
- * the document wins. Seen from driver 270 to 610. */
+/* What the texts of nvidia-smi's values mean: numbers with units, sentinels, bus ids. */
 #include "gpu/smi_fields.h"
 
 #include <ctype.h>
@@ -12,79 +11,10 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-const gpuc__smi_field_desc gpuc__smi_log_fields[GPUC__SMI_LOG_FIELDS] = {
-    [GPUC__SMI_DRIVER_VERSION] = {"driver_version", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_CUDA_VERSION] = {"cuda_version", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_ATTACHED_GPUS] = {"attached_gpus", GPUC__SMI_KIND_COUNT},
-};
-
-const gpuc__smi_field_desc gpuc__smi_gpu_fields[GPUC__SMI_GPU_FIELDS] = {
-    [GPUC__SMI_UUID] = {"uuid", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_PRODUCT] = {"product", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_ARCHITECTURE] = {"architecture", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_SERIAL] = {"serial", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_MINOR] = {"minor", GPUC__SMI_KIND_COUNT},
-    [GPUC__SMI_VBIOS] = {"vbios", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_PCI_BUS_ID] = {"pci_bus_id", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_PCI_DEVICE_ID] = {"pci_device_id", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_MEMORY_TOTAL] = {"memory_total_mib", GPUC__SMI_KIND_MIB},
-    [GPUC__SMI_MEMORY_USED] = {"memory_used_mib", GPUC__SMI_KIND_MIB},
-    [GPUC__SMI_TEMPERATURE] = {"temperature_c", GPUC__SMI_KIND_CELSIUS},
-    [GPUC__SMI_PSTATE] = {"pstate", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_COMPUTE_MODE] = {"compute_mode", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_PERSISTENCE] = {"persistence_mode", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_MIG] = {"mig_mode", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_RECOVERY_ACTION] = {"recovery_action", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_RESET_REQUIRED] = {"reset_required", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_RESET_RECOMMENDED] = {"reset_recommended", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_ECC_MODE] = {"ecc_mode", GPUC__SMI_KIND_TEXT},
-    [GPUC__SMI_ECC_DOUBLE_BIT] = {"ecc_volatile_double_bit", GPUC__SMI_KIND_COUNT},
-    [GPUC__SMI_ECC_SRAM] = {"ecc_volatile_sram_unc", GPUC__SMI_KIND_COUNT},
-    [GPUC__SMI_ECC_SRAM_PARITY] = {"ecc_volatile_sram_unc_parity", GPUC__SMI_KIND_COUNT},
-    [GPUC__SMI_ECC_SRAM_SECDED] = {"ecc_volatile_sram_unc_secded", GPUC__SMI_KIND_COUNT},
-    [GPUC__SMI_ECC_DRAM] = {"ecc_volatile_dram_unc", GPUC__SMI_KIND_COUNT},
-};
-
-static const gpuc__smi_path log_paths[] = {
-    {"driver_version", GPUC__SMI_DRIVER_VERSION},
-    {"kmd_version", GPUC__SMI_DRIVER_VERSION}, /* as 610 names it in its other formats */
-    {"cuda_version", GPUC__SMI_CUDA_VERSION},
-    {"cuda_umd_version", GPUC__SMI_CUDA_VERSION},
-    {"attached_gpus", GPUC__SMI_ATTACHED_GPUS},
-};
-
-static const gpuc__smi_path gpu_paths[] = {
-    {"uuid", GPUC__SMI_UUID},
-    {"gpu_uuid", GPUC__SMI_UUID},
-    {"product_name", GPUC__SMI_PRODUCT},
-    {"prod_name", GPUC__SMI_PRODUCT},
-    {"product_architecture", GPUC__SMI_ARCHITECTURE},
-    {"serial", GPUC__SMI_SERIAL},
-    {"serial_number", GPUC__SMI_SERIAL},
-    {"minor_number", GPUC__SMI_MINOR},
-    {"vbios_version", GPUC__SMI_VBIOS},
-    {"pci/pci_bus_id", GPUC__SMI_PCI_BUS_ID},
-    {"pci/pci_device_id", GPUC__SMI_PCI_DEVICE_ID},
-    {"fb_memory_usage/total", GPUC__SMI_MEMORY_TOTAL},
-    {"memory_usage/total", GPUC__SMI_MEMORY_TOTAL}, /* before 319 */
-    {"fb_memory_usage/used", GPUC__SMI_MEMORY_USED},
-    {"memory_usage/used", GPUC__SMI_MEMORY_USED},
-    {"temperature/gpu_temp", GPUC__SMI_TEMPERATURE},
-    {"performance_state", GPUC__SMI_PSTATE},
-    {"pstate", GPUC__SMI_PSTATE},
-    {"compute_mode", GPUC__SMI_COMPUTE_MODE},
-    {"persistence_mode", GPUC__SMI_PERSISTENCE},
-    {"mig_mode/current_mig", GPUC__SMI_MIG},
-    {"gpu_recovery_action", GPUC__SMI_RECOVERY_ACTION},             /* from 565 on */
-    {"gpu_reset_status/reset_required", GPUC__SMI_RESET_REQUIRED}, /* 535 to 570 */
-    {"gpu_reset_status/drain_and_reset_recommended", GPUC__SMI_RESET_RECOMMENDED},
-    {"ecc_mode/current_ecc", GPUC__SMI_ECC_MODE},
-    {"ecc_errors/volatile/double_bit/total", GPUC__SMI_ECC_DOUBLE_BIT}, /* Pascal and older */
-    {"ecc_errors/volatile/sram_uncorrectable", GPUC__SMI_ECC_SRAM},
-    {"ecc_errors/volatile/sram_uncorrectable_parity", GPUC__SMI_ECC_SRAM_PARITY}, /* from 570 on */
-    {"ecc_errors/volatile/sram_uncorrectable_secded", GPUC__SMI_ECC_SRAM_SECDED},
-    {"ecc_errors/volatile/dram_uncorrectable", GPUC__SMI_ECC_DRAM},
-};
+#define DESC(id, name, kind) [id] = {name, GPUC__SMI_KIND_##kind},
+const gpuc__smi_field_desc gpuc__smi_log_fields[GPUC__SMI_LOG_FIELDS] = {GPUC__SMI_LOG_LIST(DESC)};
+const gpuc__smi_field_desc gpuc__smi_gpu_fields[GPUC__SMI_GPU_FIELDS] = {GPUC__SMI_GPU_LIST(DESC)};
+const gpuc__smi_field_desc gpuc__smi_mig_fields[GPUC__SMI_MIG_FIELDS] = {GPUC__SMI_MIG_LIST(DESC)};
 
 /* Texts that stand where a value should; brackets around them are ignored. */
 static const struct {
@@ -92,9 +22,15 @@ static const struct {
     gpuc__smi_state state;
 } sentinels[] = {
     {"N/A", GPUC__SMI_NOT_APPLICABLE},
+    {"Not Applicable", GPUC__SMI_NOT_APPLICABLE},
+    {"Not Available", GPUC__SMI_NOT_APPLICABLE},
+    {"Not Found", GPUC__SMI_NOT_APPLICABLE},
     {"Not Supported", GPUC__SMI_NOT_SUPPORTED},
+    {"Unsupported", GPUC__SMI_NOT_SUPPORTED},
     {"Requested functionality has been deprecated", GPUC__SMI_NOT_SUPPORTED},
+    {"Unknown", GPUC__SMI_UNKNOWN},
     {"Insufficient Permissions", GPUC__SMI_NO_PERMISSION},
+    {"No Permission", GPUC__SMI_NO_PERMISSION},
     {"GPU is lost", GPUC__SMI_LOST},
     {"GPU requires reset", GPUC__SMI_REQUIRES_RESET},
     {"ERR!", GPUC__SMI_ERR},
@@ -110,27 +46,13 @@ static const struct {
     {GPUC__SMI_KIND_COUNT, "", 1},      {GPUC__SMI_KIND_MIB, "MiB", 1},
     {GPUC__SMI_KIND_MIB, "MB", 1}, /* before 340: MB or Mb, meaning MiB */
     {GPUC__SMI_KIND_MIB, "GiB", 1024},  {GPUC__SMI_KIND_MIB, "KiB", 1.0 / 1024},
-    {GPUC__SMI_KIND_CELSIUS, "C", 1},
+    {GPUC__SMI_KIND_CELSIUS, "C", 1},   {GPUC__SMI_KIND_CELSIUS, "", 1},
+    {GPUC__SMI_KIND_PERCENT, "%", 1},   {GPUC__SMI_KIND_PERCENT, "", 1},
+    {GPUC__SMI_KIND_WATT, "W", 1},      {GPUC__SMI_KIND_WATT, "", 1},
+    {GPUC__SMI_KIND_MHZ, "MHz", 1},     {GPUC__SMI_KIND_MHZ, "", 1},
+    {GPUC__SMI_KIND_LANES, "x", 1},     {GPUC__SMI_KIND_LANES, "", 1},
+    {GPUC__SMI_KIND_BANKS, "bank(s)", 1}, {GPUC__SMI_KIND_BANKS, "", 1},
 };
-
-static int field_of(const gpuc__smi_path *paths, size_t count, const char *path)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(paths[i].path, path) == 0)
-            return paths[i].field;
-    }
-    return -1;
-}
-
-int gpuc__smi_log_field_of(const char *path)
-{
-    return field_of(log_paths, COUNT(log_paths), path);
-}
-
-int gpuc__smi_gpu_field_of(const char *path)
-{
-    return field_of(gpu_paths, COUNT(gpu_paths), path);
-}
 
 gpuc__smi_state gpuc__smi_classify(const char *text)
 {
@@ -167,12 +89,25 @@ static void copy_trimmed(char *out, size_t size, const char *text)
     out[length] = '\0';
 }
 
+/* "0x0000000000000001": bits beyond what a double holds are no reasons that there are. */
+static bool read_mask(double *out, const char *text)
+{
+    size_t digits = strspn(text + 2 * (text[0] == '0'), "0123456789abcdefABCDEF");
+
+    if (text[0] != '0' || (text[1] | 0x20) != 'x' || !digits || digits > 16 || text[2 + digits])
+        return false;
+    *out = (double)(strtoull(text + 2, NULL, 16) & ((1ull << 52) - 1));
+    return true;
+}
+
 static bool read_number(double *out, gpuc__smi_kind kind, const char *text)
 {
     const char *unit = text + strspn(text, "-.0123456789");
     char *end;
     double number;
 
+    if (kind == GPUC__SMI_KIND_HEX)
+        return read_mask(out, text);
     if (unit == text)
         return false;
     errno = 0;
@@ -203,6 +138,17 @@ void gpuc__smi_value_read(gpuc__smi_value *value, gpuc__smi_kind kind, const cha
     if (!value->has_number)
         value->state = strcasecmp(value->text, "None") == 0 ? GPUC__SMI_NOT_APPLICABLE
                                                             : GPUC__SMI_UNKNOWN;
+}
+
+void gpuc__smi_value_take(gpuc__smi_value *value, gpuc__smi_kind kind, const char *text)
+{
+    gpuc__smi_value other;
+
+    if (value->state == GPUC__SMI_KNOWN || gpuc__smi_state_sick(value->state))
+        return;
+    gpuc__smi_value_read(&other, kind, text);
+    if (other.state != GPUC__SMI_UNKNOWN || !value->text[0])
+        *value = other;
 }
 
 bool gpuc__smi_state_sick(gpuc__smi_state state)

@@ -42,6 +42,50 @@ static int add_fields(json_t *object, const gpuc__smi_value *values,
     return failed | json_object_set_new(object, "absent", absent);
 }
 
+/* A number that is -1 when not known. */
+static json_t *counted(long value)
+{
+    return value >= 0 ? json_integer(value) : json_null();
+}
+
+static json_t *sum(gpuc__smi_value value)
+{
+    return value.has_number ? number(value.number) : json_null();
+}
+
+static json_t *migs(const gpuc__smi_gpu *gpu)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < gpu->mig_count; i++) {
+        json_t *object = json_object();
+
+        if (add_fields(object, gpu->migs[i].field, gpuc__smi_mig_fields, GPUC__SMI_MIG_FIELDS) ||
+            json_array_append(list, object)) {
+            json_decref(list);
+            list = NULL; /* out of memory: its callers see it */
+        }
+        json_decref(object);
+    }
+    return list;
+}
+
+/* GB/s of each link, null of one that is not active. */
+static json_t *nvlink(const gpuc__smi_nvlink *n)
+{
+    json_t *links = json_array();
+    size_t active = 0;
+
+    for (size_t i = 0; i < n->count; i++) {
+        active += n->active[i];
+        json_array_append_new(links, !n->active[i]   ? json_null()
+                                     : n->gbs[i] > 0 ? json_real((double)n->gbs[i])
+                                                     : json_true());
+    }
+    return json_pack("{s:o, s:i, s:i, s:o}", "links", links, "active", (int)active, "inactive",
+                     (int)(n->count - active), "note", n->note[0] ? string(n->note) : json_null());
+}
+
 static json_t *processes(const gpuc__smi_gpu *gpu)
 {
     json_t *list = json_array();
@@ -51,9 +95,10 @@ static json_t *processes(const gpuc__smi_gpu *gpu)
         json_t *memory = p->memory.has_number ? number(p->memory.number) : json_null();
 
         json_array_append_new(
-            list, json_pack("{s:o, s:o, s:o, s:o}", "pid",
-                            p->pid >= 0 ? json_integer(p->pid) : json_null(), "type",
-                            string(p->type), "name", string(p->name), "memory_mib", memory));
+            list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "pid", counted(p->pid), "type",
+                            p->type[0] ? string(p->type) : json_null(), "name", string(p->name),
+                            "memory_mib", memory, "gpu_instance", counted(p->gpu_instance),
+                            "compute_instance", counted(p->compute_instance)));
     }
     return list;
 }
@@ -61,17 +106,27 @@ static json_t *processes(const gpuc__smi_gpu *gpu)
 json_t *gpuc__smi_gpu_to_json(const gpuc__smi_gpu *gpu)
 {
     json_t *object = json_object();
-    gpuc__smi_value ecc = gpuc__smi_ecc_uncorrected(gpu);
     int failed;
 
     failed = json_object_set_new(object, "bus", gpu->bus[0] ? string(gpu->bus) : json_null());
     failed |= add_fields(object, gpu->field, gpuc__smi_gpu_fields, GPUC__SMI_GPU_FIELDS);
+    failed |= json_object_set_new(object, "index", counted(gpu->index));
     failed |= json_object_set_new(object, "ecc_volatile_uncorrected",
-                                  ecc.has_number ? number(ecc.number) : json_null());
+                                  sum(gpuc__smi_ecc_uncorrected(gpu)));
+    failed |= json_object_set_new(object, "ecc_volatile_corrected",
+                                  sum(gpuc__smi_ecc_corrected(gpu)));
+    failed |= json_object_set_new(object, "ecc_aggregate_uncorrected",
+                                  sum(gpuc__smi_ecc_uncorrected_aggregate(gpu)));
+    failed |= json_object_set_new(object, "ecc_aggregate_corrected",
+                                  sum(gpuc__smi_ecc_corrected_aggregate(gpu)));
+    failed |= json_object_set_new(object, "throttle_mask", sum(gpuc__smi_throttle_mask(gpu)));
     failed |= json_object_set_new(object, "mig_devices",
                                   json_integer((json_int_t)gpu->mig_devices));
     failed |= json_object_set_new(object, "processes",
                                   gpu->processes_known ? processes(gpu) : json_null());
+    failed |= json_object_set_new(object, "mig", migs(gpu));
+    if (gpu->nvlink.known)
+        failed |= json_object_set_new(object, "nvlink", nvlink(&gpu->nvlink));
     if (gpu->sick_count)
         failed |= json_object_set_new(object, "sick",
                                       json_string(gpuc__smi_state_name(gpu->sick)));

@@ -17,6 +17,7 @@
 
 #define ROOT "nvidia_smi_log"
 #define PATH_MAX_BYTES 512
+#define MIG_DEVICE "mig_devices/mig_device"
 #define TEXT_KEPT 512 /* of one element, before it is read as a value */
 #define CHUNK (64 * 1024)
 
@@ -35,6 +36,7 @@ typedef struct reader {
     gpuc__smi_gpu *gpu;         /* open */
     gpuc__smi_process *process; /* open; points to scratch */
     gpuc__smi_process scratch;
+    gpuc__smi_mig *mig; /* open; NULL: none, or one too many */
     bool root_seen, done, no_memory;
     const char *limit; /* the bound that was passed */
     bool hostile;      /* it declares entities */
@@ -63,26 +65,26 @@ static const char *process_path(const char *path)
     return NULL;
 }
 
+static void no_memory(reader *r)
+{
+    r->no_memory = true;
+    stop(r);
+}
+
 static void open_gpu(reader *r, const xmlChar **attributes, int count)
 {
-    gpuc__smi *smi = r->smi;
-    gpuc__smi_gpu *gpus;
     char id[64] = "";
 
-    if (smi->gpu_count == GPUC__SMI_GPUS_MAX) {
+    if (r->smi->gpu_count == GPUC__SMI_GPUS_MAX) {
         r->limit = "number of GPUs";
         stop(r);
         return;
     }
-    gpus = gpuc__realloc(smi->gpus, (smi->gpu_count + 1) * sizeof(*gpus));
-    if (!gpus) {
-        r->no_memory = true;
-        stop(r);
+    r->gpu = gpuc__smi_add_gpu(r->smi);
+    if (!r->gpu) {
+        no_memory(r);
         return;
     }
-    smi->gpus = gpus;
-    r->gpu = &gpus[smi->gpu_count++];
-    memset(r->gpu, 0, sizeof(*r->gpu));
     for (int i = 0; i < count; i++) { /* name, prefix, URI, value, end of value */
         const xmlChar **a = attributes + 5 * i;
         size_t length = (size_t)(a[4] - a[3]);
@@ -93,6 +95,21 @@ static void open_gpu(reader *r, const xmlChar **attributes, int count)
         }
     }
     gpuc__bus_id_normalise(r->gpu->bus, id);
+}
+
+/* path is below the open GPU. */
+static void open_part(reader *r, const char *path)
+{
+    const char *below;
+
+    if (strcmp(path, MIG_DEVICE) == 0 && !gpuc__smi_add_mig(r->gpu, &r->mig))
+        no_memory(r);
+    below = process_path(path);
+    if (below && strcmp(below, "process_info") == 0) {
+        memset(&r->scratch, 0, sizeof(r->scratch));
+        r->scratch.pid = r->scratch.gpu_instance = r->scratch.compute_instance = -1;
+        r->process = &r->scratch;
+    }
 }
 
 static void on_start(void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
@@ -125,14 +142,8 @@ static void on_start(void *data, const xmlChar *name, const xmlChar *prefix, con
         return;
     }
     below = gpu_path(r);
-    if (below && strcmp(below, "mig_devices/mig_device") == 0)
-        r->gpu->mig_devices++;
-    below = below ? process_path(below) : NULL;
-    if (below && strcmp(below, "process_info") == 0) {
-        memset(&r->scratch, 0, sizeof(r->scratch));
-        r->scratch.pid = -1;
-        r->process = &r->scratch;
-    }
+    if (below)
+        open_part(r, below);
 }
 
 static void on_text(void *data, const xmlChar *text, int length)
@@ -145,55 +156,30 @@ static void on_text(void *data, const xmlChar *text, int length)
     r->text_length += n;
 }
 
-static void close_process(reader *r)
+static long instance_of(const char *text)
 {
-    gpuc__smi_gpu *gpu = r->gpu;
-    gpuc__smi_process *list;
+    gpuc__smi_value value;
 
-    r->process = NULL;
-    gpu->process_total++;
-    if (gpu->process_count == GPUC__SMI_PROCESSES_MAX)
-        return;
-    list = gpuc__realloc(gpu->processes, (gpu->process_count + 1) * sizeof(*list));
-    if (!list) {
-        r->no_memory = true;
-        stop(r);
-        return;
-    }
-    gpu->processes = list;
-    list[gpu->process_count++] = r->scratch;
+    gpuc__smi_value_read(&value, GPUC__SMI_KIND_COUNT, text);
+    return value.has_number && value.number >= 0 ? (long)value.number : -1;
 }
 
 static void process_element(reader *r, const char *name)
 {
     gpuc__smi_process *p = r->process;
-    gpuc__smi_value value;
 
     if (strcmp(name, "used_memory") == 0) {
         gpuc__smi_value_read(&p->memory, GPUC__SMI_KIND_MIB, r->text);
     } else if (strcmp(name, "pid") == 0) {
-        gpuc__smi_value_read(&value, GPUC__SMI_KIND_COUNT, r->text);
-        if (value.has_number && value.number >= 0)
-            p->pid = (long)value.number;
+        p->pid = instance_of(r->text);
+    } else if (strcmp(name, "gpu_instance_id") == 0) {
+        p->gpu_instance = instance_of(r->text);
+    } else if (strcmp(name, "compute_instance_id") == 0) {
+        p->compute_instance = instance_of(r->text);
     } else if (strcmp(name, "type") == 0) {
         snprintf(p->type, sizeof(p->type), "%.*s", (int)sizeof(p->type) - 1, r->text);
     } else if (strcmp(name, "process_name") == 0) {
         snprintf(p->name, sizeof(p->name), "%.*s", (int)sizeof(p->name) - 1, r->text);
-    }
-}
-
-/* Any element of a GPU may say that the GPU is not well. */
-static void note_sickness(gpuc__smi_gpu *gpu, const char *path, const char *text)
-{
-    gpuc__smi_value value;
-    const char *name = strrchr(path, '/');
-
-    gpuc__smi_value_read(&value, GPUC__SMI_KIND_TEXT, text);
-    if (!gpuc__smi_state_sick(value.state))
-        return;
-    if (!gpu->sick_count++) {
-        gpu->sick = value.state;
-        snprintf(gpu->sick_element, sizeof(gpu->sick_element), "%.63s", name ? name + 1 : path);
     }
 }
 
@@ -207,7 +193,9 @@ static bool process_list_element(reader *r, const char *below)
     if (r->process && strncmp(below, "process_info/", 13) == 0) {
         process_element(r, below + 13); /* a program may be called "Unknown Error" */
     } else if (r->process && strcmp(below, "process_info") == 0) {
-        close_process(r);
+        r->process = NULL;
+        if (!gpuc__smi_add_process(r->gpu, &r->scratch))
+            no_memory(r);
     } else if (*below == '\0') {
         gpuc__smi_value_read(&list, GPUC__SMI_KIND_TEXT, r->has_child ? "" : r->text);
         r->gpu->processes_known = !list.text[0] || strcasecmp(list.text, "None") == 0;
@@ -216,15 +204,42 @@ static bool process_list_element(reader *r, const char *below)
     return true;
 }
 
+/* A MIG device's own elements; false: the path is of another element. */
+static bool mig_element(reader *r, const char *path)
+{
+    size_t length = strlen(MIG_DEVICE);
+    int field;
+
+    if (strncmp(path, MIG_DEVICE, length) != 0)
+        return false;
+    if (path[length] == '\0')
+        r->mig = NULL;
+    if (path[length] != '/' || !r->mig || r->has_child)
+        return path[length] == '\0' || path[length] == '/';
+    field = gpuc__smi_field_of(GPUC__SMI_MIG_PATHS, path + length + 1);
+    if (field >= 0)
+        gpuc__smi_value_take(&r->mig->field[field], gpuc__smi_mig_fields[field].kind, r->text);
+    gpuc__smi_note_sickness(r->gpu, path, r->text);
+    return true;
+}
+
 static void gpu_element(reader *r, const char *path)
 {
-    int field = gpuc__smi_gpu_field_of(path);
+    int field;
 
-    if (process_list_element(r, process_path(path)) || r->has_child)
+    if (process_list_element(r, process_path(path)) || mig_element(r, path) || r->has_child)
         return;
-    note_sickness(r->gpu, path, r->text);
-    if (field >= 0 && r->gpu->field[field].state == GPUC__SMI_UNKNOWN)
-        gpuc__smi_value_read(&r->gpu->field[field], gpuc__smi_gpu_fields[field].kind, r->text);
+    gpuc__smi_note_sickness(r->gpu, path, r->text);
+    field = gpuc__smi_field_of(GPUC__SMI_GPU_PATHS, path);
+    if (field >= 0) {
+        gpuc__smi_value_take(&r->gpu->field[field], gpuc__smi_gpu_fields[field].kind, r->text);
+    } else {
+        gpuc__smi_value word;
+
+        gpuc__smi_value_read(&word, GPUC__SMI_KIND_TEXT, r->text);
+        if (word.state != GPUC__SMI_KNOWN)
+            gpuc__smi_fields_below(r->gpu->field, GPUC__SMI_GPU_PATHS, path, word.state);
+    }
 }
 
 static void close_gpu(reader *r)
@@ -233,6 +248,7 @@ static void close_gpu(reader *r)
 
     if (!r->gpu->bus[0])
         gpuc__bus_id_normalise(r->gpu->bus, bus->text);
+    r->mig = NULL;
     r->gpu = NULL;
 }
 
@@ -250,13 +266,13 @@ static void on_end(void *data, const xmlChar *name, const xmlChar *prefix, const
         return;
     }
     path = gpu_path(r);
-    field = gpuc__smi_log_field_of(r->path);
+    field = path ? -1 : gpuc__smi_field_of(GPUC__SMI_LOG_PATHS, r->path);
     if (path)
         gpu_element(r, path);
     else if (r->gpu)
         close_gpu(r);
-    else if (field >= 0 && !r->has_child && r->smi->field[field].state == GPUC__SMI_UNKNOWN)
-        gpuc__smi_value_read(&r->smi->field[field], gpuc__smi_log_fields[field].kind, r->text);
+    else if (field >= 0 && !r->has_child)
+        gpuc__smi_value_take(&r->smi->field[field], gpuc__smi_log_fields[field].kind, r->text);
     slash = strrchr(r->path, '/');
     r->path_length = slash ? (size_t)(slash - r->path) : 0;
     r->path[r->path_length] = '\0';
@@ -459,47 +475,4 @@ done:
     gpuc__free(r);
     gpuc__buf_clear(&text);
     return rc;
-}
-
-void gpuc__smi_free(gpuc__smi *smi)
-{
-    if (!smi)
-        return;
-    for (size_t i = 0; i < smi->gpu_count; i++)
-        gpuc__free(smi->gpus[i].processes);
-    gpuc__free(smi->gpus);
-    gpuc__free(smi);
-}
-
-const char *gpuc__smi_gpu_key(const gpuc__smi_gpu *gpu)
-{
-    const gpuc__smi_value *uuid = &gpu->field[GPUC__SMI_UUID];
-
-    return uuid->state == GPUC__SMI_KNOWN ? uuid->text : gpu->bus;
-}
-
-gpuc__smi_value gpuc__smi_ecc_uncorrected(const gpuc__smi_gpu *gpu)
-{
-    static const gpuc__smi_gpu_field parts[] = {
-        GPUC__SMI_ECC_DOUBLE_BIT, GPUC__SMI_ECC_SRAM, GPUC__SMI_ECC_SRAM_PARITY,
-        GPUC__SMI_ECC_SRAM_SECDED, GPUC__SMI_ECC_DRAM};
-    gpuc__smi_value sum;
-
-    memset(&sum, 0, sizeof(sum));
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        const gpuc__smi_value *part = &gpu->field[parts[i]];
-
-        if (gpuc__smi_state_sick(part->state))
-            return *part;
-        if (part->state == GPUC__SMI_KNOWN && part->has_number) {
-            sum.state = GPUC__SMI_KNOWN;
-            sum.has_number = true;
-            sum.number += part->number;
-        } else if (sum.state == GPUC__SMI_UNKNOWN) {
-            sum.state = part->state;
-        }
-    }
-    if (sum.has_number)
-        snprintf(sum.text, sizeof(sum.text), "%.0f", sum.number);
-    return sum;
 }
