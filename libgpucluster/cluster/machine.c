@@ -20,11 +20,11 @@ static void cancel_provider(gpuc__action *action)
 static void take(gpuc__action *action, const gpuc__machine_info *info)
 {
     gpuc_error *error = NULL;
-    char detail[300];
+    char detail[1000];
 
     gpuc__member_set_info(action->member, info, &error);
-    snprintf(detail, sizeof(detail), "%s at %s", info->status ? info->status : "there",
-             info->address);
+    snprintf(detail, sizeof(detail), "%s at %s%s%s", info->status ? info->status : "there",
+             info->address, info->note ? "; " : "", info->note ? info->note : "");
     gpuc__action_answer(action, GPUC__VERDICT_PRESENT, detail, error);
 }
 

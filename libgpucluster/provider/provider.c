@@ -30,6 +30,7 @@ void gpuc__machine_info_clear(gpuc__machine_info *info)
     gpuc__free(info->provider_id);
     gpuc__free(info->status);
     gpuc__free(info->image);
+    gpuc__free(info->note);
     gpuc__free(info->zone);
     gpuc__free(info->machine_type);
     gpuc__free(info->internal_ip);

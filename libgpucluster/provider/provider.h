@@ -22,6 +22,7 @@ typedef struct gpuc__machine_info {
     bool made_here;    /* the library made it and may delete it */
     char *image;       /* for "changed" detection and the status table; may be NULL */
     char *zone, *machine_type, *internal_ip, *external_ip; /* status table; NULL: none */
+    char *note;        /* how it came about: places that were tried before; NULL: nothing to say */
     bool tunnelled;    /* `address` is reached through ops->tunnel, not directly */
 } gpuc__machine_info;
 

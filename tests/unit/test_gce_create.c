@@ -88,6 +88,32 @@ static void test_gce_create__makes_equal_machines_with_one_request(void **state)
     gce_finish();
 }
 
+static char *note;
+
+static void keep_note(void *data, const gpuc__machine_info *info, gpuc_error *error)
+{
+    assert_null(error);
+    note = gpuc__strdup(info->note);
+    *(int *)data = 1;
+}
+
+static void test_gce_create__says_where_it_was_tried_before(void **state)
+{
+    gce_fault faults[] = {{.match = "POST " GCE_BASE "zones/us-east1-b", .status = 200, .body = FULL},
+                          {0}};
+    int done = 0;
+
+    gce_begin(1);
+    gce.faults = faults;
+    gpuc__provider_gce.create(provider, &machines[0], "a-1", keep_note, &done);
+    gce_await(&done);
+    assert_int_equal(strncmp(note, "tried before: us-east1-b: ", 26), 0);
+    assert_non_null(strstr(note, "no room"));
+    assert_null(strstr(note, "us-east1-c"));
+    gpuc__free(note);
+    gce_finish();
+}
+
 static void test_gce_create__goes_on_in_the_next_zone(void **state)
 {
     gce_fault faults[] = {{.match = "POST " GCE_BASE "zones/us-east1-b", .status = 200, .body = FULL},
@@ -269,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_gce_create__writes_down_before_it_sends),
         cmocka_unit_test(test_gce_create__sends_nothing_that_it_cannot_write_down),
         cmocka_unit_test(test_gce_create__makes_equal_machines_with_one_request),
+        cmocka_unit_test(test_gce_create__says_where_it_was_tried_before),
         cmocka_unit_test(test_gce_create__goes_on_in_the_next_zone),
         cmocka_unit_test(test_gce_create__goes_on_in_the_next_region),
         cmocka_unit_test(test_gce_create__lists_every_place_it_tried),

@@ -237,6 +237,26 @@ static void note_try(gpuc__gce_batch *batch)
                   batch->left, model_of(batch) ? model_of(batch)->name : "", place, why);
 }
 
+/* "tried before: us-east1-b (no room)": the last try, which made it, is left out. */
+static char *tried_before(const gpuc__gce_batch *batch)
+{
+    const char *text = gpuc__buf_text(&batch->tried), *last;
+    char *note;
+
+    if (batch->tries < 2)
+        return NULL;
+    for (last = text + strlen(text) - 1; last > text && last[-1] != '\n';)
+        last--;
+    if (last == text)
+        return NULL;
+    note = gpuc__asprintf("tried before: %.*s", (int)(last - 1 - text), text);
+    for (char *c = note; c && *c; c++) {
+        if (*c == '\n')
+            *c = ';';
+    }
+    return note;
+}
+
 /* Each machine of a bulk request has an operation of its own, which says why it failed. */
 static void on_reasons(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_error *error)
 {
@@ -323,8 +343,8 @@ static void on_after(gpuc__gce_find *find, json_t *ours, json_t *foreign, gpuc_e
                      json_object_get(json_array_get(ours, 0), "zone"))));
         deny_zone(batch, json_array_get(ours, 0));
         ask->made = true;
-        if (batch->tries > 1)
-            ask->tried = gpuc__strdup(gpuc__buf_text(&batch->tried));
+        if (!ask->tried)
+            ask->tried = tried_before(batch);
         gpuc__gce_boot(ask, json_array_get(ours, 0));
     } else if (error) {
         gpuc__gce_ask_end(ask, error);

@@ -201,6 +201,7 @@ static void running(gpuc__gce_ask *ask)
         return;
     }
     ask->info.user = gpuc__strdup(ask->model->user);
+    ask->info.note = gpuc__strdup(ask->tried);
     ask->info.host_keys = gpuc__gce_keys_known(provider, ask->model->name, ask->instance);
     if (!ask->info.user)
         gpuc__error_nomem(&error);

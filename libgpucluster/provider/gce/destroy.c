@@ -7,7 +7,9 @@
 #include "util/alloc.h"
 #include "util/error.h"
 
-enum state { WAITING, FINDING, FOUND, DELETING };
+#define AT_ONCE 200 /* each may need a connection of its own */
+
+enum state { WAITING, FINDING, FOUND, DUE, DELETING };
 
 typedef struct gpuc__gce_gone {
     struct gpuc__gce_gone *next, **link;
@@ -99,12 +101,12 @@ static void on_deleted(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_e
     if (error && gpuc_error_code(error) == GPUC_ENOTFOUND) /* gone is gone, whoever did it */
         error = gpuc_error_unref(error);
     json_array_remove(g->zones, 0);
+    gpuc__context_post(g->provider->context, &g->provider->machines->destroying);
     if (error || !json_array_size(g->zones)) {
         end(g, error);
         return;
     }
     g->state = FOUND;
-    gpuc__context_post(g->provider->context, &g->provider->machines->destroying);
 }
 
 static void send_delete(gone *g)
@@ -142,26 +144,38 @@ static void add_record(gone *g, gpuc_error **err)
     json_decref(names);
 }
 
+/* Those whose turn it is get a record each; how many. */
+static size_t add_records(gpuc__provider *provider, gpuc_error **err)
+{
+    size_t busy = 0, added = 0;
+    gone *g;
+
+    for (g = provider->machines->gones; g; g = g->next)
+        busy += g->state == DELETING;
+    for (g = provider->machines->gones; g && !*err && busy + added < AT_ONCE; g = g->next) {
+        if (g->state != FOUND)
+            continue;
+        g->state = DUE;
+        added++;
+        add_record(g, err);
+    }
+    return added;
+}
+
 /* All that were found in one turn are written down at once, then sent. */
 static void delete_found(gpuc__provider *provider)
 {
     gpuc_error *error = NULL;
-    size_t added = 0;
+    size_t added = add_records(provider, &error);
     gone *g, *next;
 
-    for (g = provider->machines->gones; g && !error; g = g->next) {
-        if (g->state != FOUND)
-            continue;
-        add_record(g, &error);
-        added++;
-    }
     if (!added)
         return;
     if (!error)
         gpuc__gce_journal_commit(provider, &error);
     for (g = provider->machines->gones; g; g = next) {
         next = g->next;
-        if (g->state != FOUND)
+        if (g->state != DUE)
             continue;
         if (!error) {
             send_delete(g);

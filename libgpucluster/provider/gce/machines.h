@@ -138,7 +138,7 @@ typedef struct gpuc__gce_ask { /* one call of create */
     uint64_t since, deadline;
     gpuc__machine_info info;
     json_t *instance;        /* as last seen */
-    char *tried;             /* where it was tried before, a line each; may be NULL */
+    char *tried;             /* where it was tried before; may be NULL */
 } gpuc__gce_ask;
 
 void gpuc__gce_ask_end(gpuc__gce_ask *ask, gpuc_error *error); /* NULL: info is the answer */
