@@ -171,11 +171,13 @@ int gpuc__cluster_find(gpuc__member **out, gpuc_cluster *cluster, const char *na
     return GPUC_ENOTFOUND;
 }
 
+/* Committed with the record of the step that has learnt it; a run that is killed before learns it
+ * again. */
 static int keep_info(gpuc__member *member, gpuc_error **err)
 {
     json_t *root = member_to_json(member);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
-    int rc = text ? gpuc__store_set(member->cluster->store, member->name, "info", text, err)
+    int rc = text ? gpuc__store_set_soon(member->cluster->store, member->name, "info", text, err)
                   : gpuc__error_nomem(err);
 
     free(text); /* jansson's own memory */

@@ -18,10 +18,12 @@ static int journal_key(char out[KEY_MAX], const char *key, gpuc_error **err)
     return GPUC_OK;
 }
 
-static int journal_set(void *data, const char *machine, const char *key, const char *value,
-                       gpuc_error **err)
+typedef int (*store_fn)(gpuc__store *store, const char *machine, const char *key, const char *value,
+                        gpuc_error **err);
+
+static int journal_write(gpuc_cluster *cluster, store_fn write, const char *machine,
+                         const char *key, const char *value, gpuc_error **err)
 {
-    gpuc_cluster *cluster = data;
     char name[KEY_MAX];
     int rc;
 
@@ -31,7 +33,19 @@ static int journal_set(void *data, const char *machine, const char *key, const c
                                "now",
                                cluster->name);
     rc = journal_key(name, key, err);
-    return rc < 0 ? rc : gpuc__store_set(cluster->store, machine, name, value, err);
+    return rc < 0 ? rc : write(cluster->store, machine, name, value, err);
+}
+
+static int journal_set(void *data, const char *machine, const char *key, const char *value,
+                       gpuc_error **err)
+{
+    return journal_write(data, gpuc__store_set, machine, key, value, err);
+}
+
+static int journal_set_soon(void *data, const char *machine, const char *key, const char *value,
+                            gpuc_error **err)
+{
+    return journal_write(data, gpuc__store_set_soon, machine, key, value, err);
 }
 
 static int journal_get(void *data, const char *machine, const char *key, char **out,
@@ -50,7 +64,7 @@ static int journal_get(void *data, const char *machine, const char *key, char **
 
 gpuc__journal gpuc__cluster_journal(gpuc_cluster *cluster)
 {
-    return (gpuc__journal){journal_set, journal_get, cluster};
+    return (gpuc__journal){journal_set, journal_get, cluster, journal_set_soon};
 }
 
 const gpuc__provider_ops *gpuc__cluster_ops(const gpuc_cluster *cluster)

@@ -117,18 +117,24 @@ int gpuc__store_get(gpuc__store *store, const char *machine, const char *key, ch
     return rc;
 }
 
-int gpuc__store_set(gpuc__store *store, const char *machine, const char *key, const char *value,
-                    gpuc_error **err)
+int gpuc__store_set_soon(gpuc__store *store, const char *machine, const char *key,
+                         const char *value, gpuc_error **err)
 {
-    int rc = gpuc__store_write_begin(store, err), end;
+    int rc = gpuc__store_write_begin(store, err);
 
-    if (rc != GPUC_OK)
-        return rc;
-    if (machine && *machine && value)
+    if (rc == GPUC_OK && machine && *machine && value)
         rc = gpuc__store_exec(store, GPUC__SQL_MACHINE_ADD, machine, NULL, NULL, err);
     if (rc == GPUC_OK)
         rc = gpuc__store_exec(store, value ? GPUC__SQL_SET : GPUC__SQL_UNSET,
                               machine ? machine : "", key, value, err);
+    return rc;
+}
+
+int gpuc__store_set(gpuc__store *store, const char *machine, const char *key, const char *value,
+                    gpuc_error **err)
+{
+    int rc = gpuc__store_set_soon(store, machine, key, value, err), end;
+
     end = gpuc__store_write_end(store, rc == GPUC_OK ? err : NULL);
     return rc == GPUC_OK ? end : rc;
 }

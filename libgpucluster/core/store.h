@@ -32,6 +32,10 @@ int gpuc__store_get(gpuc__store *store, const char *machine, const char *key, ch
                     gpuc_error **err);
 int gpuc__store_set(gpuc__store *store, const char *machine, const char *key, const char *value,
                     gpuc_error **err);
+/* As set, but on the disk only with the next commit (a step's record, an intent, unlock): for what a
+ * run that is killed before may lose. */
+int gpuc__store_set_soon(gpuc__store *store, const char *machine, const char *key,
+                         const char *value, gpuc_error **err);
 /* Machines known, as a new JSON array of names in order of first appearance. */
 int gpuc__store_machines(gpuc__store *store, json_t **out, gpuc_error **err);
 int gpuc__store_forget_machine(gpuc__store *store, const char *machine, gpuc_error **err);

@@ -163,6 +163,7 @@ void gpuc__store_unlock(gpuc__store *store)
 {
     if (store->lock_fd < 0)
         return;
+    gpuc__store_commit(store, NULL); /* what was to come with the next one */
     gpuc__store_timing_flush(store);
     if (ftruncate(store->lock_fd, 0) != 0) { /* the text is for people only */
     }

@@ -44,6 +44,9 @@ typedef struct gpuc__journal {
                gpuc_error **err); /* value NULL: deletes */
     int (*get)(void *data, const char *machine, const char *key, char **out, gpuc_error **err);
     void *data;
+    /* As set, but committed with what is written next: for what may be lost. NULL: set. */
+    int (*set_soon)(void *data, const char *machine, const char *key, const char *value,
+                    gpuc_error **err);
 } gpuc__journal;
 
 typedef struct gpuc__provider_config {

@@ -217,6 +217,41 @@ static void test_store__bad_names_and_unknown_clusters(void **state)
     assert_null(store);
 }
 
+/* What another process reads; the text of `address` of w1, NULL when there is none. */
+static char *read_elsewhere(const place *p)
+{
+    gpuc__store *other = NULL;
+    char *value = NULL;
+
+    ASSERT_OK(gpuc__store_open(&other, p->base, "k8s", false, NULL, NULL));
+    ASSERT_OK(gpuc__store_get(other, "w1", "address", &value, NULL));
+    gpuc__store_close(other);
+    return value;
+}
+
+static void test_store__what_is_set_soon_comes_with_the_next_commit(void **state)
+{
+    place p;
+    char *value = NULL;
+
+    open_place(&p);
+    ASSERT_OK(gpuc__store_set_soon(p.store, "w1", "address", "10.0.0.1", NULL));
+    ASSERT_OK(gpuc__store_get(p.store, "w1", "address", &value, NULL));
+    assert_string_equal(value, "10.0.0.1");
+    gpuc__free(value);
+    assert_null(read_elsewhere(&p));
+    ASSERT_OK(gpuc__store_set(p.store, NULL, "spec", "name: k8s", NULL));
+    value = read_elsewhere(&p);
+    assert_string_equal(value, "10.0.0.1");
+    gpuc__free(value);
+    ASSERT_OK(gpuc__store_set_soon(p.store, "w1", "address", "10.0.0.2", NULL));
+    gpuc__store_unlock(p.store);
+    value = read_elsewhere(&p);
+    assert_string_equal(value, "10.0.0.2");
+    gpuc__free(value);
+    close_place(&p);
+}
+
 static void test_store__writing_needs_the_lock(void **state)
 {
     place p;
@@ -296,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_store__secrets_are_files_of_0600),
         cmocka_unit_test(test_store__open_to_others_is_refused),
         cmocka_unit_test(test_store__bad_names_and_unknown_clusters),
+        cmocka_unit_test(test_store__what_is_set_soon_comes_with_the_next_commit),
         cmocka_unit_test(test_store__writing_needs_the_lock),
         cmocka_unit_test(test_store__damaged_and_newer_are_refused),
         cmocka_unit_test(test_store__list_and_destroy),

@@ -368,6 +368,7 @@ char **gpuc__gce_keys_known(gpuc__provider *provider, const char *machine, const
 void gpuc__gce_keys_keep(gpuc__provider *provider, const char *machine, const json_t *instance,
                          char *const *keys)
 {
+    const gpuc__journal *journal = &provider->journal;
     json_t *list = json_array(), *entry;
     gpuc_error *error = NULL;
     char *text;
@@ -376,8 +377,9 @@ void gpuc__gce_keys_keep(gpuc__provider *provider, const char *machine, const js
         json_array_append_new(list, json_string(*keys));
     entry = json_pack("{s:s, s:o}", "id", id_of(instance), "keys", list);
     text = entry ? json_dumps(entry, JSON_COMPACT) : NULL;
-    if (text && provider->journal.set)
-        provider->journal.set(provider->journal.data, machine, "gce.hostkeys", text, &error);
+    if (text && journal->set)
+        (journal->set_soon ? journal->set_soon : journal->set)(journal->data, machine,
+                                                               "gce.hostkeys", text, &error);
     gpuc_error_unref(error); /* a plan may not write */
     free(text);              /* jansson's own memory */
     json_object_set_new(provider->machines->keys, machine, entry);
