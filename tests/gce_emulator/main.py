@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import backends, credentials
-from .backends.base import Instance
+from .backends.base import Backend, Instance
 from .catalogue import Catalogue
 from .errors import ApiError
 from .httpd import Request, Server
@@ -77,6 +77,14 @@ async def run(words: list[str]) -> int:
     name, _, option = options.backend.partition(":")
     backend = backends.load(name, option or None)
     await backend.open()
+    try:
+        return await _serve(options, settings, name, backend)
+    finally:  # whatever happened: what was made goes
+        await backend.close()
+
+
+async def _serve(options: argparse.Namespace, settings: Settings, name: str, backend: Backend
+                 ) -> int:
     world = World(options.project or ["my-project"], backend, Catalogue(), settings)
     for project in world.projects:
         await world.firewalls_settled(project)
@@ -108,7 +116,6 @@ async def run(words: list[str]) -> int:
         await server.close()
     await relay.close()
     await world.operations.close()
-    await backend.close()
     log.close()
     return 0
 
