@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bodies of requests beside those that gcloud 528 sends for the same intent (recorded, tests/data/gce);
- * where ours differ, each field is named here. */
+/* Bodies of requests: what the spec says, and what is the library's own. test_gce_body_gcloud.c has them
+ * beside gcloud's. */
 #include "unit/util_test.h"
 
 #include "provider/gce/body.h"
@@ -28,85 +28,6 @@ static int set_up(void **state)
                               .image_family = "ubuntu-accelerator-2404-amd64-with-nvidia-580",
                               .disk_gb = 100, .disk_type = "pd-balanced"};
     return 0;
-}
-
-static json_t *recorded(const char *name)
-{
-    char path[512];
-    json_t *body;
-
-    snprintf(path, sizeof(path), "%s/gce/%s", GPUC_TEST_DATA, name);
-    body = json_load_file(path, 0, NULL);
-    assert_non_null(body);
-    return body;
-}
-
-/* What ours has and gcloud's has not is taken out of ours, after a look. */
-static void take_out(json_t *object, const char *field)
-{
-    assert_non_null(json_object_get(object, field));
-    json_object_del(object, field);
-}
-
-static void assert_same(json_t *ours, json_t *theirs)
-{
-    if (!json_equal(ours, theirs)) {
-        char *a = json_dumps(ours, JSON_SORT_KEYS | JSON_INDENT(1));
-        char *b = json_dumps(theirs, JSON_SORT_KEYS | JSON_INDENT(1));
-
-        print_error("ours %s\ngcloud's %s\n", a, b);
-        free(a);
-        free(b);
-    }
-    assert_true(json_equal(ours, theirs));
-    json_decref(ours);
-    json_decref(theirs);
-}
-
-static json_t *params_of(json_t *body)
-{
-    return json_object_get(json_array_get(json_object_get(body, "disks"), 0), "initializeParams");
-}
-
-static void test_gce_body__an_insert_is_gclouds(void **state)
-{
-    json_t *ours = gpuc__gce_body_instance(&provider, &machine, &shape, "us-east1-d");
-    json_t *theirs = recorded("insert-t4.json");
-
-    /* The name carries the cluster's; labels find the boot disk, too; tags are the library's own;
-     * gcloud keeps the line break of the key file. */
-    assert_string_equal(json_string_value(json_object_get(ours, "name")),
-                        "demo-kubernetes-worker-gpu-1");
-    json_object_set_new(ours, "name", json_string(machine_name));
-    take_out(params_of(ours), "labels");
-    take_out(ours, "labels");
-    take_out(theirs, "labels");
-    take_out(ours, "tags");
-    take_out(theirs, "tags");
-    assert_same(ours, theirs);
-}
-
-static void test_gce_body__a_bulk_insert_is_gclouds(void **state)
-{
-    static const char *const names[] = {"pa", "pb", "pc", NULL}, *const denied[] = {"us-east1-b", NULL};
-    json_t *ours, *theirs = recorded("bulk-region.json"), *inner;
-
-    shape.disk_gb = 0;
-    shape.disk_type = NULL;
-    shape.image_project = "ubuntu-os-cloud";
-    shape.image_family = "ubuntu-2404-lts-amd64";
-    ours = gpuc__gce_body_bulk(&provider, &machine, &shape, names, NULL, denied);
-    inner = json_object_get(ours, "instanceProperties");
-    /* Whatever there is of it is kept; metadata carries the key; labels and tags are our own. */
-    assert_string_equal(json_string_value(json_object_get(ours, "minCount")), "1");
-    json_object_set_new(ours, "minCount", json_string("2"));
-    take_out(params_of(inner), "labels");
-    take_out(inner, "labels");
-    take_out(inner, "tags");
-    assert_int_equal(json_array_size(json_object_get(json_object_get(inner, "metadata"), "items")), 4);
-    json_object_set_new(inner, "metadata", json_object());
-    take_out(json_object_get(theirs, "instanceProperties"), "labels");
-    assert_same(ours, theirs);
 }
 
 static json_t *at(json_t *body, const char *path)
@@ -257,8 +178,6 @@ static void test_gce_body__a_rule_is_closed_to_all_but_those_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_gce_body__an_insert_is_gclouds, set_up),
-        cmocka_unit_test_setup(test_gce_body__a_bulk_insert_is_gclouds, set_up),
         cmocka_unit_test_setup(test_gce_body__labels_and_tags_find_it_again, set_up),
         cmocka_unit_test_setup(test_gce_body__spot_and_ttl_end_by_deletion, set_up),
         cmocka_unit_test_setup(test_gce_body__every_gpu_machine_ends_at_maintenance, set_up),
