@@ -6,6 +6,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include <netinet/tcp.h>
+
 #include "support/http_server.h"
 
 #define GCE_PROJECT "/compute/v1/projects/p1"
@@ -180,7 +182,9 @@ static inline bool world_fault(const char *line)
 static inline void world_serve(http_server *server, int fd)
 {
     http_server_request r;
+    int at_once = 1;
 
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof(at_once));
     while (http_server_read(fd, &r)) {
         const char *path = r.target + strlen(GCE_PROJECT);
         char line[1100], *text = NULL;
