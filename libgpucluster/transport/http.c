@@ -310,8 +310,9 @@ static int configure(gpuc__http *http, const gpuc__http_config *config, gpuc_err
         return code;
     if (!copy(&http->unix_socket, config->unix_socket) || !copy(&http->ca_pem, config->ca_pem) ||
         !copy(&http->cert_pem, config->cert_pem) || !copy(&http->key_pem, config->key_pem) ||
-        !copy(&http->machine, config->machine))
+        !copy(&http->machine, config->machine) || !copy(&http->proxy_url, config->proxy_url))
         return gpuc__error_nomem(err);
+    http->any_certificate = config->any_certificate;
     http->connect = config->connect;
     http->connect_data = config->connect_data;
     http->multi = curl_multi_init();
@@ -335,6 +336,7 @@ static void http_free(gpuc__http *http)
     gpuc__free_secret(http->key_pem);
     gpuc__free_secret(http->authorization);
     gpuc__free(http->machine);
+    gpuc__free_secret(http->proxy_url);
     curl_slist_free_all(http->connect_to);
     gpuc__free(http);
 }

@@ -22,6 +22,8 @@ typedef struct gpuc__http_config {
     const char *bearer_token;                /* NULL: none; never logged */
     const char *machine;                     /* named in errors; may be NULL */
     bool direct;                             /* never through a proxy of the environment */
+    const char *proxy_url;   /* always through this one; http, https, socks5. May hold a password */
+    bool any_certificate;    /* the server's is not checked: only where a person has asked for it */
     int domain;                              /* GPUC_DOMAIN of errors; 0: HTTP */
 } gpuc__http_config;
 
@@ -61,6 +63,8 @@ typedef struct gpuc__http_args {
 gpuc__http_request *gpuc__http_send(gpuc__http *http, const gpuc__http_args *args);
 /* A response header of the request, inside done only; borrowed, NULL if absent. */
 const char *gpuc__http_header(gpuc__http_request *request, const char *name);
+/* The n-th (from 0) of a header that may come more than once. */
+const char *gpuc__http_header_at(gpuc__http_request *request, const char *name, size_t n);
 /* The request now being reported by done; for gpuc__http_header there. */
 gpuc__http_request *gpuc__http_current(gpuc__http *http);
 void gpuc__http_cancel(gpuc__http_request *request);

@@ -200,12 +200,19 @@ static CURLcode set_connection(gpuc__http_request *r)
         gpuc__http_connection_set(r);
     if (http->connect || http->unix_socket || http->direct)
         result |= curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    else if (http->proxy_url)
+        result |= curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy_url) |
+                  curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* whatever the environment says */
     if (http->connect_to)
         result |= curl_easy_setopt(easy, CURLOPT_CONNECT_TO, http->connect_to);
     if (tls) {
         curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
         curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* share a connection that can be shared */
         curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    }
+    if (http->any_certificate) {
+        result |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        result |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
     }
     if (http->ca_pem) /* this authority only: the system's directory would still be asked */
         result |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);

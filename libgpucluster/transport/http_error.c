@@ -13,6 +13,7 @@
     "the server's certificate does not come from the expected authority or is for another name: "  \
     "check that the address leads to the right server, and the certificate authority given for it"
 #define REMEDY_CLIENT "check the client certificate and key in the configuration"
+#define REMEDY_PROXY "check the proxy that was given (proxy-url) or the proxy variables (https_proxy)"
 #define REMEDY_PROTO "check that the address leads to the right kind of server"
 
 /* libcurl 7.88, curl/curl.h. */
@@ -24,7 +25,8 @@ static const struct {
 } classes[] = {
     {CURLE_COULDNT_RESOLVE_HOST, GPUC_ENETWORK, false,
      "check the host's name and this machine's name service"},
-    {CURLE_COULDNT_RESOLVE_PROXY, GPUC_ENETWORK, false, "check the proxy variables (https_proxy)"},
+    {CURLE_COULDNT_RESOLVE_PROXY, GPUC_ENETWORK, false, REMEDY_PROXY},
+    {CURLE_PROXY, GPUC_ENETWORK, false, REMEDY_PROXY},
     {CURLE_COULDNT_CONNECT, GPUC_ENETWORK, false, REMEDY_REACH},
     {CURLE_OPERATION_TIMEDOUT, GPUC_ETIMEDOUT, false, REMEDY_REACH},
     {CURLE_SEND_ERROR, GPUC_ENETWORK, false, REMEDY_AGAIN},

@@ -26,7 +26,8 @@ struct gpuc__http {
     struct curl_slist *connect_to; /* where the host's name really leads; NULL: to itself */
     int (*connect)(void *data);
     void *connect_data;
-    bool direct;
+    bool direct, any_certificate;
+    char *proxy_url;
     int domain;
 };
 

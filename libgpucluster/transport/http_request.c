@@ -199,16 +199,21 @@ void gpuc__http_drop(gpuc__http_request *r)
     gpuc__http_request_finish(r, CURLE_OK);
 }
 
-const char *gpuc__http_header(gpuc__http_request *r, const char *name)
+const char *gpuc__http_header_at(gpuc__http_request *r, const char *name, size_t n)
 {
     const char *line = gpuc__buf_text(&r->head), *end = line + r->head.length;
     size_t length = strlen(name);
 
     for (; line < end; line += strlen(line) + 1) {
-        if (strncasecmp(line, name, length) == 0 && line[length] == ':') {
+        if (strncasecmp(line, name, length) == 0 && line[length] == ':' && n-- == 0) {
             line += length + 1;
             return line + strspn(line, " \t");
         }
     }
     return NULL;
+}
+
+const char *gpuc__http_header(gpuc__http_request *r, const char *name)
+{
+    return gpuc__http_header_at(r, name, 0);
 }
