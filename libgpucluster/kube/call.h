@@ -4,6 +4,7 @@
 #define GPUC__KUBE_CALL_H
 #include <uv.h>
 
+#include "kube/auth.h"
 #include "kube/client.h"
 #include "util/buf.h"
 
@@ -11,6 +12,9 @@ struct gpuc__kube {
     int refs;
     gpuc_context *context;
     gpuc__http *http;
+    gpuc__kube_auth *auth;  /* NULL: the pool alone says who we are */
+    uint64_t warnings[64];  /* hashes of what the server has warned of and was told on */
+    size_t warning_count;
 };
 
 struct gpuc__kube_call {
@@ -24,6 +28,9 @@ struct gpuc__kube_call {
     gpuc__kube_call *child;
     gpuc__http_request *request;
     bool cancelled, finished;
+    void (*then)(gpuc__kube_call *call); /* what waits for credentials */
+    unsigned credential;                 /* the one it was last sent with */
+    bool refused;                        /* that one was refused, and another one tried */
     void (*clear)(void *state); /* frees what the state holds */
     void *state;
 };
@@ -44,6 +51,10 @@ bool gpuc__call_ended(gpuc__kube_call *call, gpuc_error *error);
 bool gpuc__call_was_cancelled(gpuc__kube_call *call, gpuc_error *error);
 /* Takes a started child; NULL ends the call for want of memory. */
 void gpuc__call_wait(gpuc__kube_call *call, gpuc__kube_call *child);
+/* Sends it with the credentials; request NULL without memory. */
+void gpuc__call_request(gpuc__kube_call *call, const gpuc__http_args *args);
+/* Tells the person of an answer's Warning headers, each text once. */
+void gpuc__call_warnings(gpuc__kube_call *call, const char *what);
 int gpuc__call_remaining(const gpuc__kube_call *call); /* ms to its deadline, 0 when passed */
 /* Backoff with jitter for the n-th failure (from 1): 250 ms, doubling, at most 5 s. */
 int gpuc__call_backoff(int failures);

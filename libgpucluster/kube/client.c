@@ -43,35 +43,28 @@ int gpuc__kube_open(gpuc__kube **out, gpuc_context *context, const gpuc__kubecon
                     int (*connect)(void *data), void *connect_data, const char *machine,
                     gpuc_error **err)
 {
-    const gpuc__http_config http_config = {.base_url = config->server,
-                                           .connect = connect,
-                                           .connect_data = connect_data,
-                                           .ca_pem = config->ca_pem,
-                                           .cert_pem = config->cert_pem,
-                                           .key_pem = config->key_pem,
-                                           .tls_server_name = config->tls_server_name,
-                                           .bearer_token = config->token,
-                                           .machine = machine,
-                                           .domain = GPUC_DOMAIN_KUBERNETES};
+    gpuc__kube_auth *auth = NULL;
     gpuc__http *http = NULL;
     int rc;
 
-    if (config->insecure || config->proxy_url) {
+    if (config->insecure && !(config->allow & GPUC__KUBECONFIG_INSECURE)) {
         gpuc__error_set(err, GPUC_EUNSUPPORTED, GPUC_DOMAIN_KUBERNETES,
-                        "the context \"%s\" asks for %s, which this version does not do",
-                        config->context ? config->context : "",
-                        config->insecure ? "insecure-skip-tls-verify" : "proxy-url");
-        gpuc__error_remedy(err, "%s",
-                           config->insecure
-                               ? "give the cluster's CA as certificate-authority-data"
-                               : "connect through `gpucluster proxy`, or without the proxy");
+                        "the context \"%s\" asks for insecure-skip-tls-verify, which is not done "
+                        "unless the caller allows it",
+                        config->context ? config->context : "");
+        gpuc__error_remedy(err, "give the cluster's CA as certificate-authority-data");
         return GPUC_EUNSUPPORTED;
     }
-    rc = gpuc__http_new(&http, context, &http_config, err);
+    rc = gpuc__kube_auth_new(&auth, context, config, connect, connect_data, machine, err);
+    if (rc == GPUC_OK)
+        rc = gpuc__kube_auth_pool(&http, auth, config->cert_pem, config->key_pem, err);
     if (rc == GPUC_OK)
         rc = gpuc__kube_new(out, context, http, err);
-    if (http)
-        gpuc__http_unref(http);
+    if (rc == GPUC_OK)
+        (*out)->auth = auth;
+    else
+        gpuc__kube_auth_free(auth);
+    gpuc__http_unref(http);
     return rc;
 }
 
@@ -88,6 +81,7 @@ void gpuc__kube_unref(gpuc__kube *kube)
     if (!kube || --kube->refs > 0)
         return;
     context = kube->context;
+    gpuc__kube_auth_free(kube->auth);
     gpuc__http_unref(kube->http);
     gpuc__free(kube);
     gpuc_context_unref(context);
@@ -134,6 +128,7 @@ static void send_clear(void *state)
 }
 
 static void send_try(gpuc__kube_call *call);
+static void send_now(gpuc__kube_call *call);
 
 /* Another try, or the end with this error. */
 static void send_failed(gpuc__kube_call *call, gpuc_error *error, int status, int retry_after)
@@ -163,18 +158,18 @@ static void on_answer(void *data, int status, const char *body, size_t length, g
     gpuc__kube_call *call = data;
     send_state *s = call->state;
     gpuc__http_request *request = call->request;
-    const char *warning = gpuc__http_header(request, "Warning");
     json_t *result = NULL;
     json_error_t problem;
 
-    if (warning)
-        gpuc__log(call->kube->context, GPUC_LOG_WARN, "kube", "%s: %s", s->what, warning);
+    gpuc__call_warnings(call, s->what);
     if (gpuc__call_was_cancelled(call, error))
         return;
     if (error) {
         send_failed(call, error, 0, -1);
         return;
     }
+    if (status == 401 && gpuc__auth_again(call, send_now))
+        return;
     if (status >= 400) {
         gpuc__kube_status_error(&error, s->what, status, body, length);
         send_failed(call, error, status,
@@ -195,6 +190,11 @@ static void on_answer(void *data, int status, const char *body, size_t length, g
 
 static void send_try(gpuc__kube_call *call)
 {
+    gpuc__auth_then(call, send_now);
+}
+
+static void send_now(gpuc__kube_call *call)
+{
     send_state *s = call->state;
     gpuc__buf type = GPUC__BUF_INIT(256);
     const char *headers[] = {"Accept: application/json", NULL, NULL};
@@ -206,19 +206,18 @@ static void send_try(gpuc__kube_call *call)
         gpuc__buf_printf(&type, "Content-Type: %s", s->content_type);
         headers[1] = gpuc__buf_text(&type);
     }
-    call->request = gpuc__http_send(
-        call->kube->http,
-        &(gpuc__http_args){.method = s->method,
-                           .path = s->path,
-                           .headers = headers,
-                           .body = s->has_body ? gpuc__buf_text(&s->body) : NULL,
-                           .body_length = s->body.length,
-                           .response_max = ANSWER_MAX,
-                           .timeout_ms = remaining < 1           ? 1
-                                         : remaining < TRY_MAX_MS ? remaining
-                                                                  : TRY_MAX_MS,
-                           .done = on_answer,
-                           .data = call});
+    gpuc__call_request(call, &(gpuc__http_args){
+                                 .method = s->method,
+                                 .path = s->path,
+                                 .headers = headers,
+                                 .body = s->has_body ? gpuc__buf_text(&s->body) : NULL,
+                                 .body_length = s->body.length,
+                                 .response_max = ANSWER_MAX,
+                                 .timeout_ms = remaining < 1           ? 1
+                                               : remaining < TRY_MAX_MS ? remaining
+                                                                        : TRY_MAX_MS,
+                                 .done = on_answer,
+                                 .data = call});
     gpuc__buf_clear(&type);
     if (!call->request) {
         gpuc__error_nomem(&error);
@@ -257,7 +256,7 @@ gpuc__kube_call *gpuc__kube_send(gpuc__kube *kube, const gpuc__kube_args *args)
 typedef struct list_state {
     char *path, *query;
     json_t *items;
-    bool restarted;
+    int restarts;
 } list_state;
 
 static void list_clear(void *state)
@@ -287,10 +286,10 @@ static void on_page(void *data, json_t *result, gpuc_error *error)
     const char *version = gpuc__json_text(result, "metadata", "resourceVersion", NULL);
     json_t *items = json_object_get(result, "items");
 
-    if (error && gpuc_error_native_code(error) == 410 && !s->restarted && !call->cancelled) {
-        gpuc_error_unref(error); /* the continue token is too old: from the start, once */
+    if (error && gpuc_error_native_code(error) == 410 && s->restarts < 2 && !call->cancelled) {
+        gpuc_error_unref(error); /* the continue token is too old: from the start */
         call->child = NULL;
-        s->restarted = true;
+        s->restarts++;
         list_first(call);
         return;
     }
@@ -324,9 +323,10 @@ static void list_page(gpuc__kube_call *call, const char *token)
 {
     list_state *s = call->state;
     char *escaped = token ? gpuc__http_escape(token) : NULL;
-    char *path = gpuc__asprintf("%s?limit=%d%s%s%s%s", s->path, PAGE_SIZE, s->query ? "&" : "",
-                                s->query ? s->query : "", token ? "&continue=" : "",
-                                escaped ? escaped : "");
+    /* Pages that were too old twice come too slowly: then all at once, as kubectl does. */
+    char *path = gpuc__asprintf("%s?limit=%d%s%s%s%s", s->path, s->restarts < 2 ? PAGE_SIZE : 0,
+                                s->query ? "&" : "", s->query ? s->query : "",
+                                token ? "&continue=" : "", escaped ? escaped : "");
     gpuc__kube_call *child = NULL;
 
     if (path && (escaped || !token))

@@ -12,6 +12,7 @@
 
 #define OUT_MAX (2 * GPUC__YAML_MAX_BYTES)
 #define FIELDS_MAX 4
+#define ALL_PARTS (GPUC__KUBECONFIG_CLUSTER | GPUC__KUBECONFIG_USER | GPUC__KUBECONFIG_CONTEXT)
 
 typedef struct entry {
     const char *list, *inner, *name; /* "clusters", "cluster", its name */
@@ -32,6 +33,16 @@ static void encoded_clear(encoded *e)
     gpuc__free_secret(e->key);
 }
 
+char *gpuc__kubeconfig_base64(const char *text)
+{
+    size_t length = strlen(text);
+    char *base64 = gpuc__malloc(4 * ((length + 2) / 3) + 1);
+
+    if (base64)
+        EVP_EncodeBlock((unsigned char *)base64, (const unsigned char *)text, (int)length);
+    return base64;
+}
+
 static int encode(char **out, const char *text, gpuc_error **err)
 {
     size_t length = text ? strlen(text) : 0;
@@ -42,10 +53,9 @@ static int encode(char **out, const char *text, gpuc_error **err)
     if (length > 1024 * 1024)
         return gpuc__error_set(err, GPUC_ELIMIT, GPUC_DOMAIN_KUBERNETES,
                                "a certificate or key of more than 1 MiB");
-    base64 = gpuc__malloc(4 * ((length + 2) / 3) + 1);
+    base64 = gpuc__kubeconfig_base64(text);
     if (!base64)
         return gpuc__error_nomem(err);
-    EVP_EncodeBlock((unsigned char *)base64, (const unsigned char *)text, (int)length);
     *out = base64;
     return GPUC_OK;
 }
@@ -148,17 +158,23 @@ static void put_flow(gpuc__buf *out, const entry *e)
     gpuc__buf_putc(out, '}');
 }
 
-static void put_document(gpuc__buf *out, const entry entries[3], const char *context)
+static void put_document(gpuc__buf *out, const entry entries[3], const char *context,
+                         unsigned parts)
 {
     gpuc__buf_puts(out, "apiVersion: v1\nkind: Config\n");
     for (size_t i = 0; i < 3; i++) {
+        if (!(parts & 1u << i))
+            continue;
         gpuc__buf_printf(out, "%s:\n- ", entries[i].list);
         put_block(out, &entries[i], 2);
         gpuc__buf_putc(out, '\n');
     }
-    gpuc__buf_puts(out, "current-context: ");
-    put_scalar(out, context, false);
-    gpuc__buf_puts(out, "\npreferences: {}\n");
+    if (context) {
+        gpuc__buf_puts(out, "current-context: ");
+        put_scalar(out, context, false);
+        gpuc__buf_putc(out, '\n');
+    }
+    gpuc__buf_puts(out, "preferences: {}\n");
 }
 
 /* ---- merging ---- */
@@ -177,6 +193,7 @@ typedef struct merge {
     edit edits[EDITS_MAX];
     size_t count;
     gpuc__buf tail; /* what is added at the end of the root mapping */
+    unsigned parts; /* of the three entries, which */
     gpuc_error **err;
 } merge;
 
@@ -281,13 +298,14 @@ static int merge_entry(merge *m, const entry *e)
     return GPUC_OK;
 }
 
-static void merge_current(merge *m, const char *context, bool set_current)
+/* set: 0 leave, 1 set, -1 set when there is none. */
+static void merge_current(merge *m, const char *context, int set)
 {
     const gpuc__yaml_node *node = gpuc__yaml_get(m->root, "current-context");
     bool empty = !node || node->null || (node->kind == GPUC__YAML_SCALAR && !*node->text);
     gpuc__buf *out;
 
-    if (!set_current && !empty)
+    if (set == 0 || (set < 0 && !empty))
         return;
     if (node) {
         out = add_edit(m, node->start, node->end);
@@ -359,12 +377,44 @@ static bool same(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* Our context reads back as it was meant. */
+static bool field_is(const gpuc__yaml_node *value, const char *key, const char *want)
+{
+    const gpuc__yaml_node *node = gpuc__yaml_get(value, key);
+
+    return !want ? !node : node && node->kind == GPUC__YAML_SCALAR && strcmp(node->text, want) == 0;
+}
+
+static bool parts_are_there(const merge *m, const char *text, const entry entries[3])
+{
+    gpuc__yaml_node *root = NULL;
+    bool ok = gpuc__yaml_parse(&root, text, strlen(text), m->filename, NULL) == GPUC_OK;
+
+    for (size_t i = 0; ok && i < 3; i++) {
+        const entry *e = &entries[i];
+        const gpuc__yaml_node *list = gpuc__yaml_get(root, e->list), *item = NULL;
+
+        if (!(m->parts & 1u << i))
+            continue;
+        ok = list && find_item(m, list, e, &item) == GPUC_OK && item;
+        for (size_t f = 0; ok && f < FIELDS_MAX; f++)
+            ok = !e->fields[f].key || field_is(gpuc__yaml_get(item, e->inner), e->fields[f].key,
+                                               e->fields[f].value);
+    }
+    gpuc__yaml_free(root);
+    return ok;
+}
+
+/* Our context reads back as it was meant; a part of it cannot be read as a whole, but what was
+ * written of it is there once. */
 static bool ours_is_there(const merge *m, const char *text, const entry entries[3],
                           const gpuc__kubeconfig *want)
 {
     gpuc__kubeconfig got = {0};
-    bool ok = gpuc__kubeconfig_parse(&got, text, strlen(text), m->filename, want->context, NULL) ==
+    bool ok;
+
+    if (m->parts != ALL_PARTS)
+        return parts_are_there(m, text, entries);
+    ok = gpuc__kubeconfig_parse(&got, text, strlen(text), m->filename, want->context, NULL) ==
                   GPUC_OK &&
               same(got.server, want->server) && same(got.ca_pem, want->ca_pem) &&
               same(got.cert_pem, want->cert_pem) && same(got.key_pem, want->key_pem) &&
@@ -377,12 +427,12 @@ static bool ours_is_there(const merge *m, const char *text, const entry entries[
 
 /* What stands under one key of the root before and after; our own entries aside. */
 static bool key_is_kept(const char *key, const gpuc__yaml_node *old, const gpuc__yaml_node *new,
-                        const entry entries[3])
+                        const entry entries[3], unsigned parts)
 {
     if (strcmp(key, "current-context") == 0)
         return true;
     for (size_t i = 0; i < 3; i++) {
-        if (strcmp(key, entries[i].list) == 0)
+        if (parts & 1u << i && strcmp(key, entries[i].list) == 0)
             return new && new->kind == GPUC__YAML_SEQUENCE &&
                    others_equal(old, new, entries[i].name);
     }
@@ -400,7 +450,8 @@ static bool verify(const merge *m, const char *text, const entry entries[3],
     for (size_t i = 0; ok && m->root && i + 1 < m->root->count; i += 2) {
         const char *key = m->root->items[i]->text;
 
-        ok = key_is_kept(key, m->root->items[i + 1], gpuc__yaml_get(root, key), entries);
+        ok = key_is_kept(key, m->root->items[i + 1], gpuc__yaml_get(root, key), entries,
+                         m->parts);
     }
     gpuc__yaml_free(root);
     return ok;
@@ -408,16 +459,17 @@ static bool verify(const merge *m, const char *text, const entry entries[3],
 
 /* Into `out` the text with our entries; the root is a mapping, or there is none. */
 static int merge_text(merge *m, char **out, const entry entries[3], const char *context,
-                      bool set_current)
+                      int set_current)
 {
     size_t at;
     int rc = GPUC_OK;
 
     if (!m->root || m->root->null) {
-        put_document(add_edit(m, m->length, m->length), entries, context);
+        put_document(add_edit(m, m->length, m->length), entries, set_current ? context : NULL,
+                     m->parts);
     } else {
         for (size_t i = 0; rc == GPUC_OK && i < 3; i++)
-            rc = merge_entry(m, &entries[i]);
+            rc = m->parts & 1u << i ? merge_entry(m, &entries[i]) : GPUC_OK;
         if (rc != GPUC_OK)
             return rc;
         merge_current(m, context, set_current);
@@ -429,11 +481,12 @@ static int merge_text(merge *m, char **out, const entry entries[3], const char *
     return *out ? GPUC_OK : gpuc__error_nomem(m->err);
 }
 
-int gpuc__kubeconfig_merge(char **out, const char *text, size_t length, const char *filename,
-                           const gpuc__kubeconfig *config, bool set_current, gpuc_error **err)
+int gpuc__kubeconfig_merge_part(char **out, const char *text, size_t length, const char *filename,
+                                const gpuc__kubeconfig *config, unsigned parts, int set_current,
+                                gpuc_error **err)
 {
     merge m = {.text = text, .filename = filename ? filename : "kubeconfig", .length = length,
-               .tail = GPUC__BUF_INIT(OUT_MAX), .err = err};
+               .tail = GPUC__BUF_INIT(OUT_MAX), .parts = parts, .err = err};
     gpuc__yaml_node *root = NULL;
     entry entries[3];
     encoded data = {0};
@@ -462,6 +515,13 @@ int gpuc__kubeconfig_merge(char **out, const char *text, size_t length, const ch
     gpuc__buf_clear(&m.tail);
     gpuc__yaml_free(root);
     return rc;
+}
+
+int gpuc__kubeconfig_merge(char **out, const char *text, size_t length, const char *filename,
+                           const gpuc__kubeconfig *config, bool set_current, gpuc_error **err)
+{
+    return gpuc__kubeconfig_merge_part(out, text, length, filename, config, ALL_PARTS,
+                                       set_current ? 1 : -1, err);
 }
 
 int gpuc__kubeconfig_write(char **out, const gpuc__kubeconfig *config, gpuc_error **err)

@@ -172,6 +172,7 @@ static bool on_chunk(void *data, const char *bytes, size_t length)
     log_state *s = call->state;
 
     s->failures = 0;
+    call->refused = false; /* these credentials are taken */
     while (length && !call->cancelled) {
         const char *newline = memchr(bytes, '\n', length);
         size_t n = newline ? (size_t)(newline - bytes) : length;
@@ -194,6 +195,7 @@ static bool on_chunk(void *data, const char *bytes, size_t length)
 }
 
 static void log_open(gpuc__kube_call *call);
+static void log_send(gpuc__kube_call *call);
 
 /* Again after a while, or the end with this error (consumed). */
 static void log_again(gpuc__kube_call *call, gpuc_error *error)
@@ -249,6 +251,8 @@ static void on_stream_end(void *data, int status, const char *body, size_t lengt
         gpuc__call_after(call, 0, log_open);
         return;
     }
+    if (!error && status == 401 && gpuc__auth_again(call, log_send))
+        return;
     if (!error && status >= 400) {
         log_refused(call, status, body, length);
     } else if (error) {
@@ -286,6 +290,11 @@ static char *log_path(const log_state *s)
 
 static void log_open(gpuc__kube_call *call)
 {
+    gpuc__auth_then(call, log_send);
+}
+
+static void log_send(gpuc__kube_call *call)
+{
     log_state *s = call->state;
     char *path = log_path(s);
     gpuc_error *error = NULL;
@@ -300,14 +309,13 @@ static void log_open(gpuc__kube_call *call)
         gpuc__log(call->kube->context, GPUC_LOG_WARN, "kube",
                   "log of %s: very many lines a second; some may come twice", s->pod);
     if (path)
-        call->request = gpuc__http_send(
-            call->kube->http, &(gpuc__http_args){.method = "GET",
-                                                 .path = path,
-                                                 .timeout_ms = remaining > 0 ? remaining : 1,
-                                                 .idle_ms = s->ended ? DRAIN_MS : 0,
-                                                 .chunk = on_chunk,
-                                                 .done = on_stream_end,
-                                                 .data = call});
+        gpuc__call_request(call, &(gpuc__http_args){.method = "GET",
+                                                    .path = path,
+                                                    .timeout_ms = remaining > 0 ? remaining : 1,
+                                                    .idle_ms = s->ended ? DRAIN_MS : 0,
+                                                    .chunk = on_chunk,
+                                                    .done = on_stream_end,
+                                                    .data = call});
     gpuc__free(path);
     if (!call->request) {
         gpuc__error_nomem(&error);
@@ -337,7 +345,7 @@ void gpuc__log_container_ended(gpuc__kube_call *call)
     s->failures = 0;
     if (call->request)
         gpuc__call_after(call, DRAIN_MS, log_reopen);
-    else
+    else if (!call->child) /* else it waits for credentials, and opens then */
         gpuc__call_after(call, 0, log_open);
 }
 

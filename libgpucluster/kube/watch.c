@@ -37,6 +37,7 @@ static void watch_clear(void *state)
 
 static void watch_list(gpuc__kube_call *call);
 static void watch_stream(gpuc__kube_call *call);
+static void watch_send(gpuc__kube_call *call);
 
 static void set_version(watch_state *s, const json_t *object)
 {
@@ -143,6 +144,7 @@ static bool on_chunk(void *data, const char *bytes, size_t length)
 
     if (call->cancelled || s->stop)
         return false;
+    call->refused = false; /* these credentials are taken */
     if (!gpuc__buf_add(&s->line, bytes, length)) {
         gpuc__error_set(&s->error, GPUC_ELIMIT, GPUC_DOMAIN_KUBERNETES,
                         "GET %s: an event of more than %u bytes", s->path, EVENT_MAX);
@@ -159,8 +161,9 @@ static bool on_chunk(void *data, const char *bytes, size_t length)
     return true;
 }
 
-/* Again after a while, or the end. error is consumed; NULL: the stream just ended. */
-static void watch_again(gpuc__kube_call *call, gpuc_error *error)
+/* Again after a while, at least retry_after, or the end. error is consumed; NULL: the stream just
+ * ended. */
+static void watch_again(gpuc__kube_call *call, gpuc_error *error, int retry_after)
 {
     watch_state *s = call->state;
     int wait = 0, remaining = gpuc__call_remaining(call);
@@ -171,6 +174,8 @@ static void watch_again(gpuc__kube_call *call, gpuc_error *error)
     }
     if (error || gpuc__clock_ms() - s->opened < 1000)
         wait = gpuc__call_backoff(++s->failures);
+    if (retry_after > wait)
+        wait = retry_after;
     if (wait >= remaining) {
         if (error && gpuc_error_code(error) == GPUC_ETIMEDOUT)
             error = gpuc_error_unref(error);
@@ -193,7 +198,10 @@ static void on_stream_end(void *data, int status, const char *body, size_t lengt
 {
     gpuc__kube_call *call = data;
     watch_state *s = call->state;
+    gpuc__http_request *request = call->request;
+    int retry_after = -1;
 
+    gpuc__call_warnings(call, s->path);
     if (gpuc__call_was_cancelled(call, error))
         return;
     if (s->stop) {
@@ -207,13 +215,21 @@ static void on_stream_end(void *data, int status, const char *body, size_t lengt
         s->error = NULL;
     } else if (!error && status == 410) {
         s->stale = true;
+    } else if (!error && status == 401 && gpuc__auth_again(call, watch_send)) {
+        return;
     } else if (!error && status >= 400) {
         gpuc__kube_status_error(&error, s->path, status, body, length);
+        retry_after = gpuc__kube_retry_after(gpuc__http_header(request, "Retry-After"));
     }
-    watch_again(call, error);
+    watch_again(call, error, retry_after);
 }
 
 static void watch_stream(gpuc__kube_call *call)
+{
+    gpuc__auth_then(call, watch_send);
+}
+
+static void watch_send(gpuc__kube_call *call)
 {
     watch_state *s = call->state;
     int remaining = gpuc__call_remaining(call);
@@ -227,21 +243,20 @@ static void watch_stream(gpuc__kube_call *call)
     gpuc__buf_reset(&s->line);
     s->opened = gpuc__clock_ms();
     if (path && remaining > 0)
-        call->request = gpuc__http_send(call->kube->http, &(gpuc__http_args){
-                                                              .method = "GET",
-                                                              .path = path,
-                                                              .headers = headers,
-                                                              .timeout_ms = remaining,
-                                                              .idle_ms = IDLE_MS,
-                                                              .chunk = on_chunk,
-                                                              .done = on_stream_end,
-                                                              .data = call});
+        gpuc__call_request(call, &(gpuc__http_args){.method = "GET",
+                                                    .path = path,
+                                                    .headers = headers,
+                                                    .timeout_ms = remaining,
+                                                    .idle_ms = IDLE_MS,
+                                                    .chunk = on_chunk,
+                                                    .done = on_stream_end,
+                                                    .data = call});
     gpuc__free(path);
     if (call->request)
         return;
     if (remaining > 0)
         gpuc__error_nomem(&error);
-    watch_again(call, error);
+    watch_again(call, error, -1);
 }
 
 gpuc__kube_call *gpuc__kube_watch(gpuc__kube *kube, const gpuc__kube_watch_args *args)
