@@ -170,7 +170,17 @@ static watch *watch_new(gpuc__http *http, curl_socket_t socket)
     return w;
 }
 
-/* curl: watch this socket for these events. -1 ends the transfers that need it. */
+/* The socket of this request cannot be watched: it ends soon. (curl is not told: after -1 from
+ * on_socket it gives up all transfers, and 7.88 crashes when one of them has no connection yet.) */
+static void end_unwatched(gpuc__http_request *request)
+{
+    if (!request || request->finished)
+        return;
+    gpuc__error_nomem(&request->error);
+    gpuc__http_cancel(request);
+}
+
+/* curl: watch this socket for these events. */
 static int on_socket(CURL *easy, curl_socket_t socket, int what, void *data, void *assigned)
 {
     gpuc__http *http = data;
@@ -190,13 +200,13 @@ static int on_socket(CURL *easy, curl_socket_t socket, int what, void *data, voi
         gpuc__http_connection_ready(request);
     if (!w)
         w = watch_new(http, socket);
-    if (!w)
-        return -1;
     if (what & CURL_POLL_IN)
         events |= UV_READABLE;
     if (what & CURL_POLL_OUT)
         events |= UV_WRITABLE;
-    return uv_poll_start(&w->poll, events, on_poll) == 0 ? 0 : -1;
+    if (!w || uv_poll_start(&w->poll, events, on_poll) != 0)
+        end_unwatched(request);
+    return 0;
 }
 
 static int on_timeout_wanted(CURLM *multi, long timeout_ms, void *data)
