@@ -116,6 +116,7 @@ static inline json_t *gc_delete(const char *path, int *status)
 
 static inline json_t *gc_metadata(const json_t *body, int *status)
 {
+    const char *keys;
     char print[16];
 
     if (gc_world.conflicts-- > 0)
@@ -126,9 +127,9 @@ static inline json_t *gc_metadata(const json_t *body, int *status)
         return gc_error(412);
     }
     gc_world.print++;
-    snprintf(gc_world.keys, sizeof(gc_world.keys), "%s",
-             json_string_value(json_object_get(json_array_get(json_object_get(body, "items"), 0),
-                                               "value")));
+    keys = json_string_value(
+        json_object_get(json_array_get(json_object_get(body, "items"), 0), "value"));
+    snprintf(gc_world.keys, sizeof(gc_world.keys), "%s", keys ? keys : "");
     return gc_operation();
 }
 
