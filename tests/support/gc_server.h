@@ -106,7 +106,8 @@ static inline json_t *gc_delete(const char *path, int *status)
             return gc_error(403);
         }
         t->gone = true;
-        strcat(strcat(gc_world.order, t->name), " ");
+        snprintf(gc_world.order + strlen(gc_world.order),
+                 sizeof(gc_world.order) - strlen(gc_world.order), "%s ", t->name);
         if (!gc_world.vanish || strcmp(gc_world.vanish, t->name) != 0)
             return gc_operation();
     }

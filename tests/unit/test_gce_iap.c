@@ -21,10 +21,8 @@ static char logged[8192];
 static void on_log(gpuc_context *of, int level, const char *category, const char *message,
                    void *userdata)
 {
-    if (strcmp(category, "iap") == 0 && level <= GPUC_LOG_INFO) {
-        strncat(logged, message, sizeof(logged) - strlen(logged) - 2);
-        strcat(logged, "\n");
-    }
+    if (strcmp(category, "iap") == 0 && level <= GPUC_LOG_INFO)
+        snprintf(logged + strlen(logged), sizeof(logged) - strlen(logged), "%s\n", message);
 }
 
 static void write_token(const char *text)

@@ -2,46 +2,57 @@
 /* Every way in which the other end of a WebSocket can be wrong. */
 #include "support/ws_client.h"
 
-/* What the path asks for. */
-static void serve_wrong(http_server *s, int fd)
+/* Instead of agreeing, as the path asks for; false: it is to agree. */
+static bool refuse(const char *path, char *head, int fd)
 {
     static char long_line[20000];
+
+    if (strstr(path, "forbidden")) {
+        http_server_answer(fd, 403, "you lack iap.access");
+    } else if (strstr(path, "busy")) {
+        http_server_answer(fd, 503, "later");
+    } else if (strstr(path, "ok200")) {
+        http_server_answer(fd, 200, "hello");
+    } else if (strstr(path, "garbage")) {
+        http_server_puts(fd, "SSH-2.0-x\r\n\r\n");
+    } else if (strstr(path, "accept")) {
+        strcasestr(head, "Accept: ")[8] ^= 1;
+        http_server_puts(fd, head);
+    } else if (strstr(path, "endless")) {
+        memset(long_line, 'a', sizeof(long_line) - 1);
+        http_server_puts(fd, long_line);
+    } else if (strstr(path, "hang")) {
+        http_server_hang(fd);
+    } else if (strstr(path, "noupgrade")) {
+        http_server_puts(fd, "HTTP/1.1 101 x\r\nConnection: upgrade\r\n\r\n");
+    } else {
+        return strstr(path, "mute") != NULL;
+    }
+    return true;
+}
+
+static void serve_wrong(http_server *s, int fd)
+{
+    static const char many[2000];
     http_server_request r;
     char head[512];
 
     if (!http_server_read(fd, &r))
         goto done;
     ws_server_head(head, sizeof(head), &r, strstr(r.target, "protocol") ? "other" : PROTOCOL);
-    if (strstr(r.target, "forbidden")) {
-        http_server_answer(fd, 403, "you lack iap.access");
-    } else if (strstr(r.target, "busy")) {
-        http_server_answer(fd, 503, "later");
-    } else if (strstr(r.target, "ok200")) {
-        http_server_answer(fd, 200, "hello");
-    } else if (strstr(r.target, "garbage")) {
-        http_server_puts(fd, "SSH-2.0-x\r\n\r\n");
-    } else if (strstr(r.target, "accept")) {
-        strcasestr(head, "Accept: ")[8] ^= 1;
-        http_server_puts(fd, head);
-    } else if (strstr(r.target, "endless")) {
-        memset(long_line, 'a', sizeof(long_line) - 1);
-        http_server_puts(fd, long_line);
-    } else if (strstr(r.target, "hang")) {
+    if (refuse(r.target, head, fd))
+        goto done;
+    http_server_puts(fd, head);
+    if (strstr(r.target, "masked"))
+        http_server_write(fd, "\x82\x81" "abcdX", 7);
+    else if (strstr(r.target, "long"))
+        ws_server_binary(fd, many, sizeof(many));
+    else if (strstr(r.target, "goodbye"))
+        ws_server_close(fd, 4003, "failed to connect to backend");
+    else if (strstr(r.target, "bare"))
+        ws_server_send(fd, 0x88, "", 0);
+    if (!strstr(r.target, "lost"))
         http_server_hang(fd);
-    } else if (strstr(r.target, "noupgrade")) {
-        http_server_puts(fd, "HTTP/1.1 101 x\r\nConnection: upgrade\r\n\r\n");
-    } else if (!strstr(r.target, "mute")) {
-        http_server_puts(fd, head);
-        if (strstr(r.target, "masked"))
-            http_server_write(fd, "\x82\x81" "abcdX", 7);
-        else if (strstr(r.target, "long"))
-            ws_server_binary(fd, long_line, 2000);
-        else if (strstr(r.target, "goodbye"))
-            ws_server_close(fd, 4003, "failed to connect to backend");
-        else if (strstr(r.target, "bare"))
-            ws_server_send(fd, 0x88, "", 0);
-        http_server_hang(strstr(r.target, "lost") ? -1 : fd);
-    }
 done:
     free(r.body);
 }
