@@ -96,6 +96,8 @@ static void gce_free(gpuc__provider *provider)
     gpuc__gce_resume_stop(provider);
     if (provider->machines->list)
         gpuc__gce_call_cancel(provider->machines->list);
+    if (provider->machines->opening)
+        gpuc__gce_auth_cancel(provider->auth, provider);
     gpuc__gce_journal_close(provider);
     gpuc__gce_unref(provider);
 }

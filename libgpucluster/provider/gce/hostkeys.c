@@ -364,11 +364,21 @@ char **gpuc__gce_keys_known(gpuc__provider *provider, const char *machine, const
     return keys;
 }
 
+/* With what is committed next: what is lost is asked for again. */
+static void keep_text(gpuc__provider *provider, const char *machine, const char *text,
+                      gpuc_error **err)
+{
+    const gpuc__journal *journal = &provider->journal;
+
+    if (journal->set)
+        (journal->set_soon ? journal->set_soon : journal->set)(journal->data, machine,
+                                                               "gce.hostkeys", text, err);
+}
+
 /* Best effort: what is not kept is asked for again. */
 void gpuc__gce_keys_keep(gpuc__provider *provider, const char *machine, const json_t *instance,
                          char *const *keys)
 {
-    const gpuc__journal *journal = &provider->journal;
     json_t *list = json_array(), *entry;
     gpuc_error *error = NULL;
     char *text;
@@ -377,9 +387,8 @@ void gpuc__gce_keys_keep(gpuc__provider *provider, const char *machine, const js
         json_array_append_new(list, json_string(*keys));
     entry = json_pack("{s:s, s:o}", "id", id_of(instance), "keys", list);
     text = entry ? json_dumps(entry, JSON_COMPACT) : NULL;
-    if (text && journal->set)
-        (journal->set_soon ? journal->set_soon : journal->set)(journal->data, machine,
-                                                               "gce.hostkeys", text, &error);
+    if (text)
+        keep_text(provider, machine, text, &error);
     gpuc_error_unref(error); /* a plan may not write */
     free(text);              /* jansson's own memory */
     json_object_set_new(provider->machines->keys, machine, entry);
@@ -390,7 +399,6 @@ void gpuc__gce_keys_forget(gpuc__provider *provider, const char *machine)
     gpuc_error *error = NULL;
 
     json_object_del(provider->machines->keys, machine);
-    if (provider->journal.set)
-        provider->journal.set(provider->journal.data, machine, "gce.hostkeys", NULL, &error);
+    keep_text(provider, machine, NULL, &error);
     gpuc_error_unref(error);
 }

@@ -35,18 +35,18 @@ static char *labels_text(const gpuc__provider *provider, const gpuc__machine_mod
     return gpuc__buf_take(&text);
 }
 
-/* Items are parted by a character that no key line has. */
+/* Items are parted by what no key line has. */
 static void add_metadata(gpuc__buf *out, const gpuc__provider *provider,
                          const gpuc__machine_model *machine)
 {
     gpuc__buf text = GPUC__BUF_INIT(SHELL_MAX);
     bool own_key = !provider->spec->project_ssh_key;
 
-    gpuc__buf_printf(&text, "--metadata=^;^block-project-ssh-keys=%s;enable-guest-attributes=TRUE;"
-                            "enable-oslogin=FALSE",
+    gpuc__buf_printf(&text, "--metadata=^;;^block-project-ssh-keys=%s;;"
+                            "enable-guest-attributes=TRUE;;enable-oslogin=FALSE",
                      own_key ? "TRUE" : "FALSE");
     if (own_key && provider->public_key)
-        gpuc__buf_printf(&text, ";ssh-keys=%s:%s", machine->user, provider->public_key);
+        gpuc__buf_printf(&text, ";;ssh-keys=%s:%s", machine->user, provider->public_key);
     add_word(out, gpuc__buf_take(&text));
 }
 
