@@ -7,14 +7,12 @@ emulator=
 # gce_begin NAME: the emulator for the cluster NAME, and the environment that leads to it. Requests and
 # answers are checked against Google's description of the API where that can be had.
 gce_begin() {
-    local venv words=(--port 0 --project e2e-project --backend "lxd:prefix=$1")
     dir=$WORK/$1
     rm -rf "$dir" "$XDG_STATE_HOME/gpucluster/$1"
     mkdir -p "$dir"
-    if venv=$("$ROOT/tests/gce_emulator/venv" 2>/dev/null); then
-        words+=(--discovery "$(dirname "$venv")/discovery")
-    fi
-    "$ROOT/tests/gce_emulator/emulator" "${words[@]}" >"$dir/emulator.json" 2>"$dir/emulator.log" &
+    "$ROOT/tests/gce_emulator/venv" >/dev/null 2>&1 # fetches the description
+    "$ROOT/tests/gce_emulator/emulator" --port 0 --project e2e-project --backend "lxd:prefix=$1" \
+        >"$dir/emulator.json" 2>"$dir/emulator.log" &
     emulator=$!
     for _ in $(seq 300); do [ -s "$dir/emulator.json" ] && break; sleep 0.1; done
     check "the emulator runs" gce_where admin
