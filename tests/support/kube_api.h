@@ -32,6 +32,7 @@ typedef struct kube_step {
     int times;                   /* 0: once; -1: for ever */
     const char *headers;         /* "Name: value\r\n" */
     const char *unless;          /* does not fit when the target holds this */
+    const char *head;            /* the request's head holds this text */
     int used;
 } kube_step;
 
@@ -57,6 +58,7 @@ static inline kube_step *kube_api_match(const http_server_request *r)
     for (kube_step *s = api.steps; s->method; s++) {
         if (strcmp(s->method, r->method) == 0 && strstr(r->target, s->target) &&
             !(s->unless && strstr(r->target, s->unless)) &&
+            !(s->head && !strstr(r->head, s->head)) &&
             (s->times < 0 || s->used < (s->times ? s->times : 1))) {
             s->used++;
             return s;
