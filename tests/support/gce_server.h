@@ -57,6 +57,12 @@ static inline gce_instance *gce_find(const char *name, const char *zone)
     return NULL;
 }
 
+static inline gce_instance *gce_set_status(gce_instance *in, const char *status)
+{
+    snprintf(in->status, sizeof(in->status), "%s", status);
+    return in;
+}
+
 static inline gce_instance *gce_add(const char *name, const char *zone, const char *uuid)
 {
     gce_instance *in = &gce.instances[gce.count++];
@@ -65,7 +71,7 @@ static inline gce_instance *gce_add(const char *name, const char *zone, const ch
     snprintf(in->name, sizeof(in->name), "%s", name);
     snprintf(in->zone, sizeof(in->zone), "%s", zone);
     snprintf(in->uuid, sizeof(in->uuid), "%s", uuid);
-    strcpy(in->status, gce.runs_after ? "STAGING" : "RUNNING");
+    gce_set_status(in, gce.runs_after ? "STAGING" : "RUNNING");
     in->keys_after = gce.keys_after;
     in->runs_after = gce.runs_after;
     in->id = ++gce.ids;
@@ -130,7 +136,7 @@ static inline json_t *gce_list(void)
         if (in->gone)
             continue;
         if (in->runs_after && --in->runs_after == 0)
-            strcpy(in->status, "RUNNING");
+            gce_set_status(in, "RUNNING");
         in->gone = in->runs_after < -1;
         snprintf(key, sizeof(key), "zones/%s", in->zone);
         if (!json_object_get(items, key))
@@ -216,7 +222,7 @@ static inline json_t *gce_mutate(const char *method, char *path, const char *id,
         else if (strcmp(method, "DELETE") == 0)
             in->gone = true;
         else
-            strcpy(in->status, "RUNNING");
+            gce_set_status(in, "RUNNING");
         snprintf(gce.requests[gce.request_count++ % 128], 64, "%s", id);
     }
     answer = gce_operation(place, id);

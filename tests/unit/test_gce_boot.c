@@ -64,7 +64,7 @@ static void test_gce_boot__starts_what_was_stopped(void **state)
 
     gce_begin(1);
     gce.arrived = note_start;
-    strcpy(gce_add("c1-m1", "us-east1-c", "u-1")->status, "TERMINATED");
+    gce_set_status(gce_add("c1-m1", "us-east1-c", "u-1"), "TERMINATED");
     r = gce_create_one(0);
     assert_int_equal(r.code, 0);
     assert_string_equal(r.status, "RUNNING");
@@ -80,7 +80,7 @@ static void test_gce_boot__resumes_what_was_suspended(void **state)
     provider_result r;
 
     gce_begin(1);
-    strcpy(gce_add("c1-m1", "us-east1-c", "u-1")->status, "SUSPENDED");
+    gce_set_status(gce_add("c1-m1", "us-east1-c", "u-1"), "SUSPENDED");
     r = gce_create_one(0);
     assert_int_equal(r.code, 0);
     assert_int_equal(gce_asked("/instances/c1-m1/resume?"), 1);
@@ -100,7 +100,7 @@ static void test_gce_boot__says_when_a_stopped_one_has_lost_its_place(void **sta
 
     gce_begin(1);
     gce.faults = faults;
-    strcpy(gce_add("c1-m1", "us-east1-c", "u-1")->status, "TERMINATED");
+    gce_set_status(gce_add("c1-m1", "us-east1-c", "u-1"), "TERMINATED");
     r = gce_create_one(0);
     assert_int_not_equal(r.code, 0);
     assert_non_null(strstr(r.message, "stopped in us-east1-c"));

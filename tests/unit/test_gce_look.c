@@ -169,7 +169,7 @@ static void test_gce_look__gives_no_address_that_is_of_no_use(void **state)
     assert_string_equal(r.status, "RUNNING");
     provider_result_clear(&r);
     gce.instances[0].keys_after = 0;
-    strcpy(gce.instances[0].status, "TERMINATED");
+    gce_set_status(&gce.instances[0], "TERMINATED");
     r = gce_look_one("m1");
     assert_true(r.found);
     assert_null(r.address);
@@ -200,12 +200,14 @@ static void test_gce_look__knows_whose_it_is(void **state)
 static void test_gce_look__lists_by_label(void **state)
 {
     provider_result r = {0};
+    gce_instance *long_one;
 
     gce_begin(1);
     gce_add("c1-m1", "us-west1-a", "u-1");
     gce_add("c1-old", "us-west1-a", "u-1");
     gce_add("c1-m2", "us-west1-a", "u-2");
-    strcpy(gce_add("c1-very-long-0123abcd", "us-west1-a", "u-1")->machine, "very-long-name");
+    long_one = gce_add("c1-very-long-0123abcd", "us-west1-a", "u-1");
+    snprintf(long_one->machine, sizeof(long_one->machine), "very-long-name");
     gpuc__provider_gce.list(provider, provider_on_names, &r);
     provider_wait(context, &r, 5000);
     assert_string_equal(r.names, "m1 old very-long-name ");

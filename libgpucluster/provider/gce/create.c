@@ -4,7 +4,7 @@
  * waited for until it can be logged in to (create_boot.c). */
 #include <string.h>
 
-#include "provider/gce/machines.h"
+#include "provider/gce/create.h"
 #include "util/alloc.h"
 #include "util/error.h"
 

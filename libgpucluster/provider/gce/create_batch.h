@@ -2,7 +2,7 @@
 /* Machines that one request makes. Shared by create_batch.c and create_group.c only. */
 #ifndef GPUC__GCE_CREATE_BATCH_H
 #define GPUC__GCE_CREATE_BATCH_H
-#include "provider/gce/machines.h"
+#include "provider/gce/create.h"
 
 struct gpuc__gce_batch {
     struct gpuc__gce_batch *next, **link;

@@ -3,7 +3,7 @@
  * host keys are known. */
 #include <string.h>
 
-#include "provider/gce/machines.h"
+#include "provider/gce/create.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
