@@ -14,6 +14,9 @@ static void test_gce_shared__closed_by_default(void **state)
     world.deny_list = true; /* nor is a right needed that nothing needs */
     expect(MAKE, GPUC_OK);
     expect(DROP, GPUC_OK);
+    spec.external_ip = false;
+    spec.ssh_jump = name; /* another way in */
+    expect(MAKE, GPUC_OK);
     expose(1);
     expect(MAKE, GPUC_EPERM);
 }

@@ -16,6 +16,11 @@ static const char *text_at(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
+bool gpuc__gce_needs_iap(const gpuc__spec_model *spec)
+{
+    return !spec->external_ip && !spec->ssh_jump;
+}
+
 json_t *gpuc__gce_rules_wanted(const gpuc__provider *provider)
 {
     const gpuc__spec_model *spec = provider->spec;
@@ -25,7 +30,7 @@ json_t *gpuc__gce_rules_wanted(const gpuc__provider *provider)
     for (size_t i = 0; ok && i < spec->expose_count; i++)
         ok = json_array_append_new(wanted,
                                    gpuc__gce_body_firewall(provider, &spec->exposes[i])) == 0;
-    if (ok && !spec->external_ip)
+    if (ok && gpuc__gce_needs_iap(spec))
         ok = json_array_append_new(wanted, gpuc__gce_body_firewall_iap(provider)) == 0;
     if (ok)
         return wanted;

@@ -80,6 +80,7 @@ void gpuc__gce_unref(gpuc__provider *provider)
     gpuc__gce_auth_unref(provider->auth);
     gpuc__gce_catalogue_free(provider->catalogue);
     json_decref(provider->described);
+    json_decref(provider->zones);
     gpuc__free(provider->project);
     gpuc__free(provider->uuid);
     gpuc__free(provider->public_key);

@@ -28,11 +28,11 @@ struct gpuc__provider {
     gpuc__gce_client *client;   /* likewise */
     char *project;              /* likewise */
     struct gpuc__gce_machines *machines; /* machines.h: what is under way with them */
-    void *work;                   /* of the others: likewise */
     void *checks;                 /* check.c: likewise */
     json_t *described;            /* check.c: what describe gives; freed with the provider */
     struct gpuc__gce_shared *shared;  /* shared.c: what is under way */
     struct gpuc__gce_tunnel *tunnels; /* iap.c: likewise */
+    json_t *zones;                    /* iap.c: of machines that it has looked for */
     struct gpuc__gce_left *left;      /* left.c: likewise */
 };
 

@@ -119,6 +119,8 @@ static void fail(tunnel *t, gpuc_error *error)
               gpuc_error_message(error), remedy ? "; " : "",
               remedy ? remedy : "");
     gpuc_error_unref(error);
+    if (!t->relay.sid && !usual) /* it may be somewhere else by now */
+        json_object_del(t->provider->zones, t->machine);
     end_later(t);
 }
 
@@ -367,6 +369,9 @@ static void on_found(gpuc__gce_find *find, json_t *ours, json_t *foreign, gpuc_e
         t->zone = gpuc__strdup(gpuc__gce_link_name(zone));
         if (!t->zone)
             gpuc__error_nomem(&error);
+        if (!t->provider->zones)
+            t->provider->zones = json_object();
+        json_object_set_new(t->provider->zones, t->machine, json_string(t->zone));
     }
     if (error)
         fail(t, error);
@@ -578,11 +583,13 @@ static int fill(tunnel *t, const char *machine, int *fd, gpuc_error **err)
 {
     uv_loop_t *loop = gpuc__context_loop(t->provider->context);
     struct end *end;
+    const char *zone = json_string_value(json_object_get(t->provider->zones, machine));
     int pair[2], rc;
 
     t->machine = gpuc__strdup(machine);
+    t->zone = gpuc__strdup(zone);
     t->instance = gpuc__gce_instance_name(t->provider->spec->name, machine);
-    if (!t->machine || !t->instance)
+    if (!t->machine || !t->instance || (zone && !t->zone))
         return gpuc__error_nomem(err);
     rc = open_http(t, err);
     if (rc < 0)
@@ -631,7 +638,10 @@ int gpuc__gce_tunnel(gpuc__provider *provider, const char *machine, int port, in
         return rc;
     }
     t->find = (gpuc__gce_find){.name = t->instance, .done = on_found, .data = t};
-    gpuc__gce_find_begin(provider, &t->find);
+    if (t->zone)
+        connect_now(t);
+    else
+        gpuc__gce_find_begin(provider, &t->find);
     watch(t);
     return GPUC_OK;
 }

@@ -7,6 +7,8 @@
 #include "provider/gce/gce.h"
 
 /* ---- firewall.c: pure ---- */
+/* SSH comes through IAP. */
+bool gpuc__gce_needs_iap(const gpuc__spec_model *spec);
 /* The rules that the spec asks for: new array of bodies; NULL without memory. */
 json_t *gpuc__gce_rules_wanted(const gpuc__provider *provider);
 /* Whether the rule carries the cluster's mark. */

@@ -166,7 +166,8 @@ static void on_rules(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_err
     (void)scope;
     if (gpuc__gce_shared_stopped(work, &error))
         return;
-    if (error && gpuc_error_code(error) == GPUC_EPERM && !spec->expose_count && spec->external_ip) {
+    if (error && gpuc_error_code(error) == GPUC_EPERM && !spec->expose_count &&
+        !gpuc__gce_needs_iap(spec)) {
         /* who may not even list rules has made none, and asks for none */
         error = gpuc_error_unref(error);
         answer = NULL;
