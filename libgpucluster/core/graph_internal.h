@@ -9,6 +9,7 @@
 
 #define GPUC__LANE_PARALLEL 4 /* steps of one machine at once: they share a connection */
 #define GPUC__NOT_IN_HEAP SIZE_MAX
+#define GPUC__PROBE_TIMEOUT_S 120u /* or the act's, if that is less */
 
 typedef enum gpuc__node_state {
     GPUC__NODE_IDLE = 0, /* waits for others */

@@ -107,11 +107,13 @@ static void node_trouble(gpuc__node *node, gpuc_error *error)
 static gpuc_error *deadline_error(const gpuc__node *node, gpuc_error *answer)
 {
     bool acting = node->state == GPUC__NODE_ACTING;
+    uint32_t limit = acting || node->timeout_s < GPUC__PROBE_TIMEOUT_S ? node->timeout_s
+                                                                      : GPUC__PROBE_TIMEOUT_S;
     gpuc_error *error = answer;
 
     gpuc__error_wrap(&error, GPUC_ETIMEDOUT, GPUC_DOMAIN_NONE,
                      "%s: %s did not end within its %u seconds", gpuc__node_name(node),
-                     acting ? "the act" : "the probe", node->timeout_s);
+                     acting ? "the act" : "the probe", limit);
     gpuc__error_at(&error, node->machine, node->id);
     /* An act had its time, and a retry would not make the wait end; a probe only looks. */
     gpuc__error_retryable(&error, !acting);

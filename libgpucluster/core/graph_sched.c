@@ -7,7 +7,6 @@
 #include "util/alloc.h"
 #include "util/error.h"
 
-#define PROBE_TIMEOUT_S 120
 #define LINE_EVERY_MS 100
 #define NAG_EVERY_S 30
 
@@ -256,7 +255,7 @@ void gpuc__graph_call(gpuc__node *node)
 {
     gpuc__graph *graph = node->graph;
     uint64_t limit = (uint64_t)node->timeout_s * graph->ms_per_s;
-    uint64_t probe_limit = (uint64_t)PROBE_TIMEOUT_S * graph->ms_per_s;
+    uint64_t probe_limit = (uint64_t)GPUC__PROBE_TIMEOUT_S * graph->ms_per_s;
 
     node->answered = node->cancel_called = node->timed_out = false;
     if (node->state == GPUC__NODE_ACTING) {
