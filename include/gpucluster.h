@@ -18,5 +18,6 @@
 #include <gpucluster/job.h>
 #include <gpucluster/catalog.h>
 #include <gpucluster/gc.h>
+#include <gpucluster/gpu.h>
 
 #endif

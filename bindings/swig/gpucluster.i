@@ -87,3 +87,4 @@
 %include <gpucluster/job.h>
 %include <gpucluster/catalog.h>
 %include <gpucluster/gc.h>
+%include <gpucluster/gpu.h>

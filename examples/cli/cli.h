@@ -80,5 +80,6 @@ int cmd_support_bundle(cli *c, int argc, char **argv);
 int cmd_down(cli *c, int argc, char **argv);
 int cmd_catalog(cli *c, int argc, char **argv);
 int cmd_gc(cli *c, int argc, char **argv);
+int cmd_gpu(cli *c, int argc, char **argv);
 int cmd_list(cli *c, int argc, char **argv);
 #endif

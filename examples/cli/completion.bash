@@ -46,7 +46,7 @@ _gpucluster() {
         '')
             case $cur in
                 -*) _gpucluster_words "--json --quiet --verbose --state-dir --bundle --mirror --help --version" ;;
-                *) _gpucluster_words "plan up status verify run kubeconfig proxy ssh scp logs support-bundle down catalog gc list" ;;
+                *) _gpucluster_words "plan up status verify run kubeconfig proxy ssh scp logs support-bundle down catalog gc gpu list" ;;
             esac
             return ;;
     esac
@@ -55,6 +55,8 @@ _gpucluster() {
         up,-*) _gpucluster_words "--replace --let-go --skip --no-proof --help" ;;
         gc,-*) _gpucluster_words "--kind --project --delete --all --help" ;;
         catalog,-*) _gpucluster_words "--zone --project --shipped --json --help" ;;
+        gpu,-*) _gpucluster_words "--json --help" ;;
+        gpu,*) if [ "$arguments" -gt 0 ]; then _gpucluster_files; else _gpucluster_words parse; fi ;;
         catalog,*) _gpucluster_words "accelerators machine-types zones" ;;
         status,-*) _gpucluster_words "--watch --help" ;;
         run,-*) _gpucluster_words "-c --cluster --set --help" ;;

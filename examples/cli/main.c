@@ -30,6 +30,7 @@ const command commands[] = {
      "what Google Compute Engine has, and what it costs", cmd_catalog},
     {"gc", "[CLUSTER] [--kind KIND] [--project PROJECT] [--delete [--all]]",
      "what clusters left behind whose state was lost", cmd_gc},
+    {"gpu", "parse FILE|- [--json]", "what a saved capture of nvidia-smi says", cmd_gpu},
     {"list", "", "the clusters that the state directory knows", cmd_list},
     {NULL, NULL, NULL, NULL},
 };

@@ -441,7 +441,9 @@ static int read_document(reader *r, const gpuc__buf *text, gpuc_error **err)
     return explain(r, gpuc__buf_text(text), text->length, err);
 }
 
-int gpuc__smi_parse(gpuc__smi **out, const char *bytes, size_t length, gpuc_error **err)
+/* damage NULL: a document that is cut or broken is refused. */
+static int parse(gpuc__smi **out, gpuc_error **damage, const char *bytes, size_t length,
+                 gpuc_error **err)
 {
     gpuc__buf text = GPUC__BUF_INIT(2 * GPUC__SMI_INPUT_MAX);
     size_t start;
@@ -460,7 +462,14 @@ int gpuc__smi_parse(gpuc__smi **out, const char *bytes, size_t length, gpuc_erro
         rc = gpuc__error_nomem(err);
         goto done;
     }
-    rc = read_document(r, &text, err);
+    rc = read_document(r, &text, damage ? damage : err);
+    if (rc == GPUC_EPROTO && damage && r->root_seen && !r->hostile)
+        rc = GPUC_OK; /* with what was read before it */
+    if (rc < 0 && damage && *damage) {
+        if (err && !*err)
+            *err = gpuc_error_ref(*damage);
+        *damage = gpuc_error_unref(*damage);
+    }
     if (rc == GPUC_OK) {
         *out = r->smi;
         r->smi = NULL;
@@ -475,4 +484,16 @@ done:
     gpuc__free(r);
     gpuc__buf_clear(&text);
     return rc;
+}
+
+int gpuc__smi_parse(gpuc__smi **out, const char *bytes, size_t length, gpuc_error **err)
+{
+    return parse(out, NULL, bytes, length, err);
+}
+
+int gpuc__smi_parse_damaged(gpuc__smi **out, gpuc_error **damage, const char *bytes, size_t length,
+                            gpuc_error **err)
+{
+    *damage = NULL;
+    return parse(out, damage, bytes, length, err);
 }

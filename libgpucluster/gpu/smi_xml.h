@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "gpu/smi_list.h"
+#include "gpu/smi_field_list.h"
 
 #define GPUC__SMI_INPUT_MAX (16u * 1024 * 1024)
 #define GPUC__SMI_DEPTH_MAX 32
@@ -37,7 +37,7 @@ typedef struct gpuc__smi_value {
     char text[GPUC__SMI_TEXT_MAX]; /* as printed, trimmed; "" when the element is missing */
 } gpuc__smi_value;
 
-/* The fields, GPUC__SMI_UUID and so on, are listed in smi_list.h. */
+/* The fields, GPUC__SMI_UUID and so on, are listed in smi_field_list.h. */
 #define GPUC__SMI_ENUM(id, name, kind) id,
 typedef enum gpuc__smi_log_field {
     GPUC__SMI_LOG_LIST(GPUC__SMI_ENUM) GPUC__SMI_LOG_FIELDS
@@ -97,6 +97,9 @@ typedef struct gpuc__smi {
 /* Reads one document; text before and after it is ignored. GPUC_EPROTO (not such a document, or
  * cut; says the line), GPUC_ELIMIT (a bound above), GPUC_ENOMEM. */
 int gpuc__smi_parse(gpuc__smi **out, const char *bytes, size_t length, gpuc_error **err);
+/* The same, but of a document that is cut or broken gives what came before; *damage then says where. */
+int gpuc__smi_parse_damaged(gpuc__smi **out, gpuc_error **damage, const char *bytes, size_t length,
+                            gpuc_error **err);
 void gpuc__smi_free(gpuc__smi *smi);
 /* For the readers. Pointers hold until the next call on the same list; NULL without memory. */
 gpuc__smi_gpu *gpuc__smi_add_gpu(gpuc__smi *smi);

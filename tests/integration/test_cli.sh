@@ -43,11 +43,11 @@ fails_as_json() { ends "$1" "$2" --json "${@:3}" && json 'r["error"]["message"] 
 
 # --- usage
 check "--version" ends 0 '^gpucluster [0-9]' --version
-check "--help lists every command" bash -c '"$0" --help | grep -c "^  [a-z]" | grep -qx 15' "$cli"
+check "--help lists every command" bash -c '"$0" --help | grep -c "^  [a-z]" | grep -qx 16' "$cli"
 check "no command" ends 2 'usage:'
 check "an unknown command" ends 2 'no command "uo"' uo
 check "an unknown global option" ends 2 'usage:' --jsno list
-for c in plan up status verify kubeconfig proxy ssh scp logs support-bundle down catalog gc list run; do
+for c in plan up status verify kubeconfig proxy ssh scp logs support-bundle down catalog gc gpu list run; do
     check "$c --help" ends 0 "usage: gpucluster $c" "$c" --help
     check "$c: an unknown option is named" ends 2 "$c: the option --no-such" "$c" --no-such
     check "$c: the same as JSON" fails_as_json 2 no-such "$c" --no-such
@@ -146,6 +146,17 @@ check "gc: a cluster or all" ends 2 'either a cluster or --all' gc k8s --all
 check "gc: a kind that leaves nothing" ends 1 'name the kind gce or local' gc --kind ssh
 check "gc: no credentials" catalog 1 'credentials' gc --project p
 
+# --- a capture of nvidia-smi
+smi=$(dirname "$0")/../data/nvidia-smi
+check "gpu parse: a table" ends 0 'Example K80.*0000:00:04.0' gpu parse "$smi/table-375.txt"
+check "gpu parse: standard input" bash -c '"$0" gpu parse - <"$1" | grep -q "form: table"' "$cli" "$smi/table-375.txt"
+check "gpu parse: JSON" bash -c '"$0" gpu parse "$1" --json | python3 -c "import json, sys; r = json.load(sys.stdin); assert r[\"form\"] == \"xml\" and r[\"gpus\"][1][\"nvidia_smi\"][\"serial\"] is None"' "$cli" "$smi/two-gpus-580.xml"
+check "gpu parse: no driver" ends 0 'reason: the NVIDIA driver is not loaded' gpu parse "$smi/no-driver.txt"
+check "gpu parse: none of its forms" ends 1 'no output of nvidia-smi' gpu parse "$0"
+check "gpu parse: no such file" ends 1 'No such file' gpu parse "$work/none"
+check "gpu: a word that is none" ends 2 'there is gpu parse FILE' gpu pares x
+check "gpu parse: no file" ends 2 'lacks an argument' gpu parse
+
 # --- completion
 complete_it() {
     bash -c 'source "$1"; shift
@@ -165,6 +176,7 @@ check "completion: options" completes --purge-driver "$cli" down --p
 check "completion: global options" completes --state-dir "$cli" --s
 check "completion: spec files" completes good.yaml "$cli" up goo
 check "completion: kinds that gc knows" completes local "$cli" gc --kind lo
+check "completion: gpu parse" completes parse "$cli" gpu p
 check "completion: parts of the catalogue" completes machine-types "$cli" catalog ma
 check "completion: kinds of job" completes nvidia-smi "$cli" run nv
 

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finding the forms in a capture. */
+#include "gpu/capture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gpu/smi_fields.h"
+#include "gpu/smi_text.h"
+#include "gpu/tables.h"
+#include "util/alloc.h"
+#include "util/error.h"
+
+#define SECTIONS_MAX 1024
+#define FAILURES_MAX 16
+#define ROOT_END "</nvidia_smi_log>"
+
+/* Those that speak of GPUs come first, the one to believe most at the head. */
+typedef enum form {
+    FORM_XML,
+    FORM_QUERY,
+    FORM_CSV,
+    FORM_NVLINK,
+    FORM_LIST,
+    FORM_TABLE,
+    FORM_VERSION,
+    FORM_TOPOLOGY,
+    FORM_FIELDS,
+    FORM_FAILURE,
+    FORMS
+} form;
+
+static const char *const form_names[FORMS] = {"xml",   "query",   "csv",      "nvlink", "list",
+                                              "table", "version", "topology", "fields", "failure"};
+
+typedef struct capture {
+    gpuc__smi_text text;
+    gpuc__smi *said[FORMS]; /* by each form */
+    bool seen[FORMS];
+    json_t *topology, *fields, *failures;
+    json_t *reasons;      /* smi-exit-codes.json, once it is wanted */
+    char dtd[16];
+    size_t sections;
+    size_t others, first_other; /* lines of no form */
+    gpuc_error *damage;   /* the first document that could not be read at all */
+} capture;
+
+/* A record of one section becomes part of what its form says. Consumes it. */
+static bool add_section(capture *c, form f, gpuc__smi *smi)
+{
+    const gpuc__smi_value *attached = &smi->field[GPUC__SMI_ATTACHED_GPUS];
+    bool ok = true;
+
+    /* All GPUs are there: then they stand in nvidia-smi's order. */
+    if ((f == FORM_XML || f == FORM_QUERY) && attached->has_number &&
+        attached->number == (double)smi->gpu_count) {
+        for (size_t i = 0; i < smi->gpu_count; i++)
+            smi->gpus[i].index = (long)i;
+    }
+    c->seen[f] = true;
+    if (!c->said[f])
+        c->said[f] = smi;
+    else {
+        ok = gpuc__smi_merge(c->said[f], smi);
+        gpuc__smi_free(smi);
+    }
+    c->text.no_memory |= !ok;
+    return ok;
+}
+
+static bool is_xml(const char *line)
+{
+    return strstr(line, "<?xml") || strstr(line, "<!DOCTYPE nvidia_smi_log") ||
+           strstr(line, "<nvidia_smi_log");
+}
+
+static void note_dtd(capture *c, const char *bytes)
+{
+    static const char mark[] = "nvsmi_device";
+    const char *at = strstr(bytes, mark);
+
+    if (!at || c->dtd[0])
+        return;
+    at += strlen(mark);
+    if (at[0] == '_')
+        snprintf(c->dtd, sizeof(c->dtd), "%.*s", (int)strcspn(at + 1, ".\" >"), at + 1);
+}
+
+/* The lines of a document are joined again while its reader looks at them. */
+static int read_xml(capture *c, gpuc_error **err)
+{
+    gpuc__smi_text *t = &c->text;
+    size_t last = t->at;
+    gpuc_error *damage = NULL, *why = NULL;
+    gpuc__smi *smi = NULL;
+    char *start = t->line[t->at];
+    int rc;
+
+    while (last + 1 < t->count && !strstr(t->line[last], ROOT_END))
+        last++;
+    for (size_t i = t->at; i < last; i++)
+        t->line[i][strlen(t->line[i])] = '\n';
+    note_dtd(c, start);
+    rc = gpuc__smi_parse_damaged(&smi, &damage, start, strlen(start), &why);
+    for (size_t i = t->at + 1; i <= last; i++)
+        t->line[i][-1] = '\0';
+    if (rc == GPUC_OK && damage)
+        gpuc__smi_warn(t, "the document at line %zu: %s; what comes before is read", t->at + 1,
+                       gpuc_error_message(damage));
+    if (rc == GPUC_OK) {
+        add_section(c, FORM_XML, smi);
+    } else if (rc == GPUC_ENOMEM) {
+        gpuc_error_unref(why);
+        return gpuc__error_nomem(err);
+    } else {
+        gpuc__smi_warn(t, "the document at line %zu: %s", t->at + 1, gpuc_error_message(why));
+        if (!c->damage)
+            c->damage = gpuc_error_ref(why);
+    }
+    gpuc_error_unref(damage);
+    gpuc_error_unref(why);
+    t->at = last + 1;
+    return GPUC_OK;
+}
+
+/* A GPU that nvidia-smi cannot reach is named in a line of its own. */
+static void note_lost(capture *c, const char *line)
+{
+    static const char mark[] = "Unable to determine the device handle for";
+    const char *at = strstr(line, mark);
+    char word[64], bus[GPUC__BUS_ID_SIZE] = "";
+    gpuc__smi *smi;
+    gpuc__smi_gpu *gpu;
+
+    for (at = at ? at + strlen(mark) : NULL; at && *at && !bus[0];) {
+        size_t length = strcspn(at += strspn(at, " "), " ");
+        size_t kept = length && at[length - 1] == ':' ? length - 1 : length;
+
+        gpuc__smi_trim(word, sizeof(word), at, kept);
+        gpuc__bus_id_normalise(bus, word);
+        at += length;
+    }
+    if (!bus[0] || c->sections == SECTIONS_MAX)
+        return;
+    c->sections++;
+    smi = gpuc__calloc(1, sizeof(*smi));
+    gpu = smi ? gpuc__smi_add_gpu(smi) : NULL;
+    if (!gpu) {
+        gpuc__smi_free(smi);
+        c->text.no_memory = true;
+        return;
+    }
+    memcpy(gpu->bus, bus, sizeof(bus));
+    gpuc__smi_note_sickness(gpu, "nvidia-smi",
+                            strstr(line, "lost") ? "GPU is lost" : "Unknown Error");
+    add_section(c, FORM_FAILURE, smi);
+}
+
+/* false: the line is none of the failures that are known. */
+static int read_failure(capture *c, const char *line, bool *known, gpuc_error **err)
+{
+    size_t i;
+    json_t *row;
+    int rc = c->reasons ? GPUC_OK : gpuc__table_load(&c->reasons, "gpu/smi-exit-codes.json", err);
+
+    *known = false;
+    if (rc < 0)
+        return rc;
+    json_array_foreach(json_object_get(c->reasons, "texts"), i, row) {
+        if (!strstr(line, gpuc__table_text(row, "text")))
+            continue;
+        *known = c->seen[FORM_FAILURE] = true;
+        note_lost(c, line);
+        if (json_array_size(c->failures) < FAILURES_MAX &&
+            json_array_append_new(
+                c->failures,
+                json_pack("{s:s, s:O?, s:s, s:s}", "text", line, "exit_code",
+                          json_object_get(row, "code"), "reason", gpuc__table_text(row, "reason"),
+                          "remedy", gpuc__table_text(row, "remedy"))))
+            return gpuc__error_nomem(err);
+        break;
+    }
+    return GPUC_OK;
+}
+
+/* The table has its time in the line before it. */
+static bool is_time_of_table(const gpuc__smi_text *text)
+{
+    gpuc__smi_text next = *text;
+
+    next.at++;
+    return next.at < next.count && gpuc__smi_is_table(&next);
+}
+
+static int read_record(capture *c, form f, gpuc_error **err)
+{
+    gpuc__smi *smi = gpuc__calloc(1, sizeof(*smi));
+    bool links = false;
+
+    if (!smi)
+        return gpuc__error_nomem(err);
+    if (f == FORM_QUERY) {
+        gpuc__smi_read_query(smi, &c->text);
+    } else if (f == FORM_CSV) {
+        gpuc__smi_read_csv(smi, &c->text);
+    } else if (f == FORM_TABLE) {
+        if (!gpuc__smi_is_table(&c->text))
+            gpuc__smi_value_read(&smi->field[GPUC__SMI_TIMESTAMP], GPUC__SMI_KIND_TEXT,
+                                 c->text.line[c->text.at++]);
+        gpuc__smi_read_table(smi, &c->text);
+    } else if (f == FORM_VERSION) {
+        gpuc__smi_read_version(smi, &c->text);
+    } else {
+        gpuc__smi_read_list(smi, &c->text, &links);
+        f = links ? FORM_NVLINK : FORM_LIST;
+    }
+    add_section(c, f, smi);
+    return c->text.no_memory ? gpuc__error_nomem(err) : GPUC_OK;
+}
+
+/* Those of which the first in a capture is kept. */
+static void read_once(json_t **kept, json_t *value)
+{
+    if (*kept && json_array_size(*kept) + json_object_size(*kept))
+        json_decref(value);
+    else {
+        json_decref(*kept);
+        *kept = value;
+    }
+}
+
+static int read_section(capture *c, gpuc_error **err)
+{
+    gpuc__smi_text *t = &c->text;
+    const char *line = gpuc__smi_line(t);
+    bool known;
+    int rc;
+
+    if (is_xml(line))
+        return read_xml(c, err);
+    if (gpuc__smi_is_query(t))
+        return read_record(c, FORM_QUERY, err);
+    if (gpuc__smi_is_table(t) || is_time_of_table(t))
+        return read_record(c, FORM_TABLE, err);
+    if (gpuc__smi_is_list(t))
+        return read_record(c, FORM_LIST, err);
+    if (gpuc__smi_is_version(t))
+        return read_record(c, FORM_VERSION, err);
+    if (gpuc__smi_is_csv(t))
+        return read_record(c, FORM_CSV, err);
+    if (gpuc__smi_is_topology(t)) {
+        c->seen[FORM_TOPOLOGY] = true;
+        read_once(&c->topology, gpuc__smi_read_topology(t));
+        return t->no_memory ? gpuc__error_nomem(err) : GPUC_OK;
+    }
+    if (gpuc__smi_is_help(t)) {
+        c->seen[FORM_FIELDS] = true;
+        read_once(&c->fields, gpuc__smi_read_help(t));
+        return t->no_memory ? gpuc__error_nomem(err) : GPUC_OK;
+    }
+    c->sections--; /* it is none */
+    rc = read_failure(c, line, &known, err);
+    line += strspn(line, " \t");
+    if (!known && *line && *line != '#' && c->others++ == 0) /* '#': the comments of a capture */
+        c->first_other = t->at + 1;
+    t->at++;
+    return rc;
+}
+
+static void add_gpu_warnings(capture *c, const gpuc__smi *all)
+{
+    const gpuc__smi_value *attached = &all->field[GPUC__SMI_ATTACHED_GPUS];
+
+    for (size_t i = 0; i < all->gpu_count; i++) {
+        for (int f = 0; f < GPUC__SMI_GPU_FIELDS; f++) {
+            const gpuc__smi_value *v = &all->gpus[i].field[f];
+
+            if (v->state == GPUC__SMI_UNKNOWN && v->text[0] && strcmp(v->text, "Unknown") != 0)
+                gpuc__smi_warn(&c->text, "GPU %s: %s is \"%s\", which is not understood",
+                               gpuc__smi_gpu_key(&all->gpus[i]), gpuc__smi_gpu_fields[f].name,
+                               v->text);
+        }
+    }
+    if (attached->has_number && attached->number != (double)all->gpu_count)
+        gpuc__smi_warn(&c->text, "%.0f GPUs are attached, %zu are in the capture",
+                       attached->number, all->gpu_count);
+    if (c->others)
+        gpuc__smi_warn(&c->text, "%zu lines are of no form that is read; the first is line %zu",
+                       c->others, c->first_other);
+}
+
+/* The report's own object of a GPU; what only the probe measures is null. */
+static json_t *gpu_to_json(const gpuc__smi_gpu *gpu)
+{
+    json_t *details = gpuc__smi_gpu_to_json(gpu);
+
+    return json_pack("{s:O?, s:O?, s:O?, s:O?, s:n, s:o}", "uuid", json_object_get(details, "uuid"),
+                     "bus", json_object_get(details, "bus"), "product",
+                     json_object_get(details, "product"), "memory_mib",
+                     json_object_get(details, "memory_total_mib"), "memory_gbs", "nvidia_smi",
+                     details);
+}
+
+static json_t *forms_to_json(const capture *c, const char **name)
+{
+    json_t *list = json_array();
+
+    *name = NULL;
+    for (int f = 0; f < FORMS; f++) {
+        if (!c->seen[f])
+            continue;
+        json_array_append_new(list, json_string(form_names[f]));
+        *name = *name ? "mixed" : form_names[f];
+    }
+    return list;
+}
+
+static json_t *text_or_null(const gpuc__smi_value *v)
+{
+    return v->state == GPUC__SMI_KNOWN ? json_string(v->text) : json_null();
+}
+
+static json_t *to_json(capture *c, const gpuc__smi *all)
+{
+    const char *name;
+    json_t *gpus = json_array(), *forms = forms_to_json(c, &name), *root;
+    char *columns = c->fields ? gpuc__smi_columns_to_ask(c->fields) : NULL;
+    int failed = !gpus;
+
+    for (size_t i = 0; i < all->gpu_count; i++)
+        failed |= json_array_append_new(gpus, gpu_to_json(&all->gpus[i]));
+    root = json_pack(
+        "{s:o, s:s, s:o, s:s?, s:o, s:o, s:o, s:o, s:b, s:O?, s:O?, s:s?, s:O, s:O}", "gpus", gpus,
+        "form", name, "forms", forms, "dtd", c->dtd[0] ? c->dtd : NULL, "driver",
+        text_or_null(&all->field[GPUC__SMI_DRIVER_VERSION]), "cuda",
+        text_or_null(&all->field[GPUC__SMI_CUDA_VERSION]), "time",
+        text_or_null(&all->field[GPUC__SMI_TIMESTAMP]), "attached_gpus",
+        all->field[GPUC__SMI_ATTACHED_GPUS].has_number
+            ? json_integer((json_int_t)all->field[GPUC__SMI_ATTACHED_GPUS].number)
+            : json_null(),
+        "simulated", all->simulated, "topology", c->topology, "fields", c->fields, "query", columns,
+        "failures", c->failures, "warnings", c->text.warnings);
+    gpuc__free(columns);
+    if (failed) {
+        json_decref(root);
+        root = NULL;
+    }
+    return root;
+}
+
+/* All forms together, the one to believe most first. */
+static int put_together(json_t **out, capture *c, gpuc_error **err)
+{
+    gpuc__smi *all = gpuc__calloc(1, sizeof(*all));
+    bool ok = all != NULL;
+
+    for (int f = 0; f < FORMS && ok; f++)
+        ok = !c->said[f] || gpuc__smi_merge(all, c->said[f]);
+    if (ok) {
+        add_gpu_warnings(c, all);
+        *out = to_json(c, all);
+    }
+    gpuc__smi_free(all);
+    return ok && *out ? GPUC_OK : gpuc__error_nomem(err);
+}
+
+static int refuse(capture *c, const char *bytes, size_t length, gpuc_error **err)
+{
+    if (c->damage) {
+        if (err && !*err)
+            *err = gpuc_error_ref(c->damage);
+        return gpuc_error_code(c->damage);
+    }
+    gpuc__error_set(err, GPUC_EPROTO, GPUC_DOMAIN_GPU,
+                    "this is no output of nvidia-smi that can be read: none of -q -x, -q, the plain "
+                    "table, CSV with its header, -L, topo -m, nvlink -s, --version and "
+                    "--help-query-gpu");
+    gpuc__error_evidence(err, bytes, length < 256 ? length : 256);
+    gpuc__error_remedy(err, "save the output of \"nvidia-smi -q -x\"; it says most");
+    return GPUC_EPROTO;
+}
+
+static void clear(capture *c)
+{
+    for (int f = 0; f < FORMS; f++)
+        gpuc__smi_free(c->said[f]);
+    json_decref(c->topology);
+    json_decref(c->fields);
+    json_decref(c->failures);
+    json_decref(c->reasons);
+    gpuc_error_unref(c->damage);
+    gpuc__smi_text_clear(&c->text);
+}
+
+int gpuc__capture_parse(json_t **out, const char *bytes, size_t length, gpuc_error **err)
+{
+    capture c = {.failures = json_array()};
+    json_t *root = NULL;
+    bool any = false;
+    int rc = gpuc__smi_text_init(&c.text, bytes, length, err);
+
+    while (rc == GPUC_OK && gpuc__smi_line(&c.text)) {
+        if (c.sections++ == SECTIONS_MAX) {
+            gpuc__smi_warn(&c.text, "line %zu: more than %d parts; the rest is not read",
+                           c.text.at + 1, SECTIONS_MAX);
+            break;
+        }
+        rc = read_section(&c, err);
+    }
+    for (int f = 0; f < FORMS; f++)
+        any = any || c.seen[f];
+    if (rc == GPUC_OK)
+        rc = any ? put_together(&root, &c, err) : refuse(&c, bytes, length, err);
+    if (rc == GPUC_OK)
+        *out = root;
+    clear(&c);
+    return rc;
+}
