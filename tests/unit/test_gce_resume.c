@@ -188,7 +188,9 @@ static void test_gce_resume__a_journal_of_nonsense_is_refused(void **state)
         "{\"records\":[{\"id\":\"01234567-89ab-4def-8123-456789abcdef\",\"kind\":1,\"zone\":"
         "\"../../x\",\"names\":[\"m1\"]}]}",
         "{\"records\":[{\"id\":\"01234567-89ab-4def-8123-456789abcdef\",\"kind\":1,\"zone\":"
-        "\"us-east1-b\",\"names\":[]}]}"};
+        "\"us-east1-b\",\"names\":[]}]}",
+        "{\"records\":[{\"id\":\"01234567-89ab-4def-8123-456789abcdef\",\"kind\":3,\"zone\":"
+        "\"us-east1-b\",\"names\":[\"m1/../m2\"]}]}"};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         provider_result r;

@@ -54,10 +54,9 @@ static gpuc__gce_record *record_new(gpuc__provider *provider, gpuc__gce_change k
     return record;
 }
 
-/* What goes into the path of a request: nothing else is taken from the text. */
-static bool is_place(const char *text)
+bool gpuc__gce_is_name(const char *text)
 {
-    return text[0] && strlen(text) < 64 &&
+    return text && text[0] && strlen(text) < 64 &&
            strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(text);
 }
 
@@ -69,12 +68,12 @@ static int take_record(gpuc__provider *provider, const json_t *entry, gpuc_error
     json_t *names = json_object_get(entry, "names"), *name;
     gpuc__gce_record *record;
     size_t i;
-    bool good = id && strlen(id) == 36 && (zone || region) && (!zone || is_place(zone)) &&
-                (!region || is_place(region)) && kind >= GPUC__GCE_INSERT &&
+    bool good = id && strlen(id) == 36 && (zone || region) && (!zone || gpuc__gce_is_name(zone)) &&
+                (!region || gpuc__gce_is_name(region)) && kind >= GPUC__GCE_INSERT &&
                 kind <= GPUC__GCE_RESUME && json_array_size(names);
 
     json_array_foreach(names, i, name) {
-        good = good && json_is_string(name);
+        good = good && gpuc__gce_is_name(json_string_value(name));
     }
     if (!good)
         return gpuc__error_set(err, GPUC_EPROTO, GPUC_DOMAIN_STATE,

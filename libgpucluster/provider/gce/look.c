@@ -73,8 +73,9 @@ static int add_ours(json_t *list, json_t *instance)
     return json_array_append(list, instance);
 }
 
-/* By name: of ours an array, of others one. False without memory: then nothing can be said. */
-static bool sort_out(const gpuc__provider *provider, json_t *all, json_t *ours, json_t *foreign)
+/* By name: of ours an array, of others one. An error: then nothing can be said. */
+static int sort_out(const gpuc__provider *provider, json_t *all, json_t *ours, json_t *foreign,
+                    gpuc_error **err)
 {
     json_t *instance;
     size_t i;
@@ -87,6 +88,9 @@ static bool sort_out(const gpuc__provider *provider, json_t *all, json_t *ours, 
         if (name && !is_ours(provider, instance)) {
             bad |= json_object_set(foreign, name, instance) != 0;
         } else if (name) {
+            if (!gpuc__gce_is_name(gpuc__gce_tail(text_at(instance, "zone"))))
+                return gpuc__error_set(err, GPUC_EPROTO, GPUC_DOMAIN_PROVIDER,
+                                       "listing the machines: %.63s is said to be in no zone", name);
             if (!list) {
                 list = json_array();
                 bad |= json_object_set_new(ours, name, list) != 0;
@@ -94,7 +98,7 @@ static bool sort_out(const gpuc__provider *provider, json_t *all, json_t *ours, 
             bad |= add_ours(json_object_get(ours, name), instance) != 0;
         }
     }
-    return !bad;
+    return bad ? gpuc__error_nomem(err) : GPUC_OK;
 }
 
 static void answer_all(gpuc__provider *provider, json_t *all, const gpuc_error *error)
@@ -102,12 +106,10 @@ static void answer_all(gpuc__provider *provider, json_t *all, const gpuc_error *
     struct gpuc__gce_machines *m = provider->machines;
     json_t *ours = json_object(), *foreign = json_object();
     gpuc__gce_find *answered = NULL;
-    gpuc_error *nomem = NULL;
+    gpuc_error *odd = NULL;
 
-    if (!sort_out(provider, all, ours, foreign) && !error) {
-        gpuc__error_nomem(&nomem);
-        error = nomem;
-    }
+    if (!error && sort_out(provider, all, ours, foreign, &odd) < 0)
+        error = odd;
     move_all(&m->asked, &answered);
     while (answered) {
         gpuc__gce_find *find = answered;
@@ -119,6 +121,7 @@ static void answer_all(gpuc__provider *provider, json_t *all, const gpuc_error *
             find->done(find, json_object_get(ours, find->name),
                        json_object_get(foreign, find->name), NULL);
     }
+    gpuc_error_unref(odd);
     json_decref(ours);
     json_decref(foreign);
 }

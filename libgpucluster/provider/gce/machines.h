@@ -98,6 +98,8 @@ void gpuc__gce_names_cancel(gpuc__provider *provider, const void *data);
 void gpuc__gce_look_cancel(gpuc__provider *provider, const void *data);
 void gpuc__gce_set_foreign(const gpuc__provider *provider, const char *machine,
                            const json_t *instance, gpuc_error **err);
+/* Whether it can stand in the path of a request as it is. NULL: no. */
+bool gpuc__gce_is_name(const char *text);
 /* The last part of a URL; borrowed, "" for NULL. */
 const char *gpuc__gce_tail(const char *url);
 
