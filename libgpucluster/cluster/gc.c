@@ -291,8 +291,8 @@ static int choose(gc *g, const json_t *found, gpuc_error **err)
         return rc;
     set = chosen(g, found);
     rc = check_choice(g, set, err);
-    g->all = json_array();
-    json_array_foreach(rc < 0 ? NULL : found, i, entry) {
+    g->all = rc < 0 ? NULL : json_array();
+    json_array_foreach(g->all ? found : NULL, i, entry) {
         if (json_object_get(set, text_at(entry, "cluster")))
             json_array_append_new(g->all, json_deep_copy(entry));
     }
