@@ -150,6 +150,68 @@ static void test_client__lists_all_pages(void **state)
     kube_api_end();
 }
 
+static void test_client__a_list_that_is_too_slow_twice_comes_at_once(void **state)
+{
+    kube_step steps[] = {
+        {"GET", "limit=200", 200, "{\"metadata\":{\"continue\":\"t\"},\"items\":[{\"n\":1}]}",
+         .unless = "continue", .times = 2},
+        {"GET", "continue=t", 410, KUBE_STATUS(410, "Expired", "too old"), .times = 2},
+        {"GET", "limit=0", 200, "{\"metadata\":{\"resourceVersion\":\"9\"},\"items\":[{\"n\":2}]}"},
+        {NULL}};
+    kube_end end = {0};
+
+    kube_api_begin(steps);
+    gpuc__kube_list(kube, "/api/v1/pods", NULL, 0, kube_on_end, &end);
+    kube_wait(&end);
+    assert_null(end.error);
+    assert_int_equal(json_array_size(json_object_get(end.result, "items")), 1);
+    assert_int_equal(api.unmatched, 0);
+    kube_drop(&end);
+    kube_api_end();
+}
+
+static void on_log(gpuc_context *ctx, int level, const char *category, const char *message,
+                   void *userdata)
+{
+    (void)ctx;
+    (void)category;
+    if (level == GPUC_LOG_WARN)
+        snprintf(userdata, 256, "%s", message);
+}
+
+static void test_client__warnings_are_told_once(void **state)
+{
+    kube_step steps[] = {{"GET", "/x", 200, "{}", .times = -1,
+                          .headers = "Warning: 299 - \"old \\\"x\\\"\", 299 - \"old too\"\r\n"
+                                     "warning: 299 - \"third\" \"Sat, 25 Aug 2012 23:34:45 GMT\"\r\n"
+                                     "Warning: nonsense\r\n"},
+                         {NULL}};
+    char line[256] = "", all[1024] = "";
+    kube_end end = {0};
+    gpuc_event *event = NULL;
+
+    kube_api_begin(steps);
+    gpuc_context_set_log(context, on_log, GPUC_LOG_WARN, line, NULL);
+    for (int i = 0; i < 2; i++) {
+        gpuc__kube_send(kube, &(gpuc__kube_args){.method = "GET", .path = "/x?secret=1",
+                                                 .done = kube_on_end, .data = &end});
+        kube_wait(&end);
+        assert_null(end.error);
+        kube_drop(&end);
+    }
+    assert_string_equal(line, "GET /x: the API server warns: third");
+    while (gpuc_context_next_event(context, &event)) {
+        assert_int_equal(gpuc_event_kind(event), GPUC_EVENT_NOTICE);
+        strncat(all, gpuc_event_message(event), sizeof(all) - strlen(all) - 1);
+        strncat(all, ";", sizeof(all) - strlen(all) - 1);
+        gpuc_event_unref(event);
+    }
+    assert_string_equal(all, "the API server warns: old \"x\" (GET /x);"
+                             "the API server warns: old too (GET /x);"
+                             "the API server warns: third (GET /x);");
+    kube_api_end();
+}
+
 static void test_client__applies_in_order(void **state)
 {
     kube_step steps[] = {
@@ -197,6 +259,8 @@ int main(void)
         cmocka_unit_test(test_client__gives_up_at_the_deadline),
         cmocka_unit_test(test_client__cancel_ends_once),
         cmocka_unit_test(test_client__lists_all_pages),
+        cmocka_unit_test(test_client__a_list_that_is_too_slow_twice_comes_at_once),
+        cmocka_unit_test(test_client__warnings_are_told_once),
         cmocka_unit_test(test_client__applies_in_order),
         cmocka_unit_test(test_client__retry_after_is_bounded),
     };

@@ -137,6 +137,29 @@ static void test_watch__garbage_is_no_event(void **state)
     kube_api_end();
 }
 
+static void test_watch__waits_as_long_as_it_is_told(void **state)
+{
+    kube_step steps[] = {
+        {"GET", "limit=", 429, KUBE_STATUS(429, "TooManyRequests", "later"),
+         .headers = "Retry-After: 1\r\n"},
+        {"GET", "limit=", 200, LIST("10", "")},
+        {"GET", "resourceVersion=10", 429, KUBE_STATUS(429, "TooManyRequests", "later"),
+         .headers = "Retry-After: 2\r\n"},
+        {"GET", "resourceVersion=10", 200, EVENT("ADDED", "a", "11"), KUBE_HANG},
+        {NULL}};
+    seen s = {.stop_at = "ADDED a,"};
+    uint64_t begun = gpuc__clock_ms();
+
+    kube_api_begin(steps);
+    start(&s, 20000);
+    kube_wait(&s.end);
+    assert_null(s.end.error);
+    assert_in_range(gpuc__clock_ms() - begun, 2990, 15000);
+    assert_int_equal(api.unmatched, 0);
+    kube_drop(&s.end);
+    kube_api_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +167,7 @@ int main(void)
         cmocka_unit_test(test_watch__lists_again_after_410),
         cmocka_unit_test(test_watch__ends_with_error_deadline_or_cancel),
         cmocka_unit_test(test_watch__garbage_is_no_event),
+        cmocka_unit_test(test_watch__waits_as_long_as_it_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
