@@ -159,8 +159,8 @@ static void read_line(query *q, const char *line, const char *colon)
     char value[512], bus[GPUC__BUS_ID_SIZE];
     int field;
 
-    if (!line[indent])
-        return;
+    if (!line[indent] || length <= indent)
+        return; /* blank, or a value without a name */
     if (indent == 0 && !colon && strncmp(line, "GPU ", 4) == 0 &&
         gpuc__bus_id_normalise(bus, line + 4)) {
         q->levels = 0;

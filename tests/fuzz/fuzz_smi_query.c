@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any bytes as what nvidia-smi -q prints. */
+#include "fuzz_smi_text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    return fuzz_reader(data, size, gpuc__smi_is_query, gpuc__smi_read_query);
+}
