@@ -151,6 +151,26 @@ static void test_gce_client_list__takes_all_pages_and_zones(void **state)
     }
 }
 
+static void test_gce_client_list__leaves_out_what_nobody_needs(void **state)
+{
+    gce_step steps[] = {
+        {"GET", "/", 200, "{\"items\":{\"zones/a\":{\"instances\":[{\"a\":1,\"b\":2},7]}}}"},
+        {NULL}};
+    static const char *const without[] = {"b", "c", NULL};
+    gce_end end = {0};
+    gpuc__gce_args args = {.method = "GET", .path = ALL, .doing = "listing", .limit_ms = 20000,
+                           .without = without, .done = gce_on_end, .data = &end};
+    json_t *wanted = json_pack("[{s:i}, i]", "a", 1, 7);
+
+    gce_begin(steps, 2);
+    assert_non_null(gpuc__gce_list(client, &args, "instances"));
+    gce_wait_for(&end);
+    assert_true(json_equal(end.answer, wanted));
+    json_decref(wanted);
+    gce_drop(&end);
+    gce_finish();
+}
+
 /* A server that always has one more page. */
 static void serve_for_ever(http_server *server, int fd)
 {
@@ -312,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gce_client_list__takes_all_pages_and_zones),
+        cmocka_unit_test(test_gce_client_list__leaves_out_what_nobody_needs),
         cmocka_unit_test(test_gce_client_list__has_an_end),
         cmocka_unit_test(test_gce_client_list__many_calls_take_turns),
         cmocka_unit_test(test_gce_client_list__a_turn_that_never_comes),

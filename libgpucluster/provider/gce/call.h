@@ -69,6 +69,7 @@ struct gpuc__gce_call {
     char *operation; /* operation.c: path of the one waited for */
     unsigned rounds;
     char *kind; /* list.c */
+    const char *const *without;
     json_t *items;
     char *page;
     unsigned pages;

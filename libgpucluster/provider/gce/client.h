@@ -55,6 +55,8 @@ typedef struct gpuc__gce_args {
     const char *machine; /* named in errors; may be NULL */
     int limit_ms;        /* with all its repetitions; 0: 300000 */
     size_t answer_max;   /* 0: 8 MiB; of a list: of each page */
+    const char *const *without; /* of a list: fields of its entries that nobody needs: not kept.
+                                 * NULL-terminated, static; NULL: all are kept */
     gpuc__gce_done_fn done;
     void *data;
 } gpuc__gce_args;

@@ -43,6 +43,19 @@ static const char *unreachable(const json_t *answer)
     return NULL;
 }
 
+/* What is known of many is held for long: the fields that nobody needs go at once. */
+static bool add_list(gpuc__gce_call *call, json_t *list)
+{
+    json_t *entry;
+    size_t i;
+
+    json_array_foreach(list, i, entry) {
+        for (const char *const *field = call->without; field && *field; field++)
+            json_object_del(entry, *field);
+    }
+    return json_array_extend(call->items, list) == 0;
+}
+
 /* False without memory, or when it is no list. */
 static bool add_items(gpuc__gce_call *call, const json_t *items)
 {
@@ -52,14 +65,14 @@ static bool add_items(gpuc__gce_call *call, const json_t *items)
     if (!items)
         return true;
     if (json_is_array(items))
-        return json_array_extend(call->items, (json_t *)items) == 0;
+        return add_list(call, (json_t *)items);
     if (!json_is_object(items) || !call->kind)
         return false;
     json_object_foreach((json_t *)items, key, part)
     {
         json_t *list = json_object_get(part, call->kind);
 
-        if (list && (!json_is_array(list) || json_array_extend(call->items, list) != 0))
+        if (list && (!json_is_array(list) || !add_list(call, list)))
             return false;
     }
     return true;
@@ -152,6 +165,7 @@ gpuc__gce_call *gpuc__gce_list(gpuc__gce_client *client, const gpuc__gce_args *a
     if (!call)
         return NULL;
     call->items = json_array();
+    call->without = args->without;
     call->kind = gpuc__strdup(kind);
     if (!call->items || (kind && !call->kind)) {
         gpuc__gce_call_drop(call);

@@ -188,6 +188,12 @@ static void on_list(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_erro
     gpuc__gce_unref(provider);
 }
 
+/* Most of what is said of an instance. */
+static const char *const not_needed[] = {
+    "disks", "metadata", "serviceAccounts", "guestAccelerators", "scheduling", "tags",
+    "resourceStatus", "cpuPlatform", "lastStartTimestamp", "creationTimestamp", "labelFingerprint",
+    NULL};
+
 gpuc__gce_call *gpuc__gce_list_instances(gpuc__provider *provider, const char *filter,
                                          gpuc__gce_done_fn done, void *data)
 {
@@ -199,7 +205,8 @@ gpuc__gce_call *gpuc__gce_list_instances(gpuc__provider *provider, const char *f
 
     if (path && query) {
         gpuc__gce_args args = {.method = "GET", .path = path, .query = query,
-                               .doing = "listing the machines", .done = done, .data = data};
+                               .doing = "listing the machines", .without = not_needed, .done = done,
+                               .data = data};
 
         call = gpuc__gce_list(provider->client, &args, "instances");
     }
