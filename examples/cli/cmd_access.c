@@ -9,23 +9,6 @@
 
 #include "cli.h"
 
-/* The whole of a file of at most 4 MiB; "" when it is not there; NULL after an error. */
-static char *read_file(const char *path)
-{
-    FILE *file = fopen(path, "r");
-    size_t max = 4 << 20, n;
-    char *text;
-
-    if (!file)
-        return errno == ENOENT ? strdup("") : NULL;
-    text = malloc(max + 1);
-    n = text ? fread(text, 1, max, file) : 0;
-    if (text)
-        text[n] = '\0';
-    fclose(file);
-    return text;
-}
-
 static int io_error(const cli *c, const char *what, const char *path)
 {
     usage_error(c, "%s %s: %s", what, path, strerror(errno));
@@ -55,21 +38,15 @@ static int write_file(const cli *c, const char *path, const char *text)
     return status;
 }
 
-static int merge_into(cli *c, const char *path, const char *config)
+static int merge_into(cli *c, const char *paths, const char *config)
 {
-    char *existing = read_file(path), *merged = NULL;
     gpuc_error *error = NULL;
-    int status;
+    char *changed = NULL;
 
-    if (!existing)
-        return io_error(c, "cannot read", path);
-    if (gpuc_kubeconfig_merge(&merged, existing, config, &error) < 0)
-        status = print_error(c, error);
-    else
-        status = write_file(c, path, merged);
-    gpuc_free(merged);
-    free(existing);
-    return status;
+    if (gpuc_kubeconfig_store(&changed, paths, config, 0, &error) < 0)
+        return print_error(c, error);
+    gpuc_free(changed);
+    return EXIT_DONE;
 }
 
 int cmd_kubeconfig(cli *c, int argc, char **argv)

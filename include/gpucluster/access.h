@@ -110,6 +110,28 @@ GPUC_API int gpuc_cluster_shell_start(gpuc_op **out, gpuc_cluster *cluster, cons
 GPUC_API int gpuc_kubeconfig_merge(char **out, const char *existing, const char *addition,
                                    gpuc_error **err);
 
+/**
+ * Puts the entries of one kubeconfig into files, each where kubectl would: into the first file that
+ * has an entry of the name, otherwise into the first file that is there, or else the last, which is
+ * made (mode 0600). Everything else in them stays as it is. A file is locked as kubectl does it
+ * (FILE.lock) and replaced whole, for its owner alone when it gets a key; when one cannot be changed
+ * none is.
+ * @param[out] out          the files that were changed, with ":" between them (gpuc_free); "": none.
+ * @param[in]  paths        files with ":" between them; NULL or "" for KUBECONFIG, or else
+ *                          ~/.kube/config.
+ * @param[in]  addition     what gpuc_cluster_kubeconfig gave.
+ * @param[in]  set_current  not 0: its context becomes the current one; 0: only where none is.
+ * @param[out] err          NULL or where an error goes.
+ * @return GPUC_OK, GPUC_EINVAL (not a kubeconfig), GPUC_EUNSUPPORTED (cannot be changed without
+ *         loss), GPUC_EBUSY (locked), GPUC_EIO, GPUC_EPERM, GPUC_ENOTFOUND (no file is named),
+ *         GPUC_ELIMIT, GPUC_ENOMEM.
+ * @blocking on the disk
+ * @threadsafety any thread
+ * @since 0.1
+ */
+GPUC_API int gpuc_kubeconfig_store(char **out, const char *paths, const char *addition,
+                                   int set_current, gpuc_error **err);
+
 GPUC_END_DECLS
 
 #endif

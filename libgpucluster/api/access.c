@@ -61,3 +61,17 @@ int gpuc_kubeconfig_merge(char **out, const char *existing, const char *addition
     gpuc__kubeconfig_clear(&config);
     return rc;
 }
+
+int gpuc_kubeconfig_store(char **out, const char *paths, const char *addition, int set_current,
+                          gpuc_error **err)
+{
+    gpuc__kubeconfig config = {0};
+    int rc;
+
+    GPUC__CHECK_ARG(err, out && addition);
+    rc = gpuc__kubeconfig_parse(&config, addition, strlen(addition), "addition", NULL, err);
+    if (rc == GPUC_OK)
+        rc = gpuc__kubeconfig_store(out, paths, &config, set_current != 0, err);
+    gpuc__kubeconfig_clear(&config);
+    return rc;
+}

@@ -156,7 +156,8 @@ static void assign(store *s, bool set_current)
     fallback->set_current = set_current || !current;
 }
 
-/* Writes beside the file and renames: never half a kubeconfig, and never another's mode. */
+/* Writes beside the file and renames: never half a kubeconfig. Its mode stays, but a file that gets
+ * a key becomes its owner's alone. */
 static int replace(const target *t, gpuc_error **err)
 {
     char *temporary = gpuc__asprintf("%s.XXXXXX", t->real);
@@ -172,7 +173,7 @@ static int replace(const target *t, gpuc_error **err)
         done += (size_t)n;
     if (fd >= 0 && stat(t->real, &old) == 0) {
         (void)!fchown(fd, old.st_uid, old.st_gid); /* root keeps the owner's file the owner's */
-        (void)fchmod(fd, old.st_mode & 07777);
+        (void)fchmod(fd, old.st_mode & (t->parts & GPUC__KUBECONFIG_USER ? 0700 : 07777));
     }
     if (fd < 0 || done < length || fsync(fd) != 0 || rename(temporary, t->real) != 0) {
         rc = gpuc__error_errno(err, errno ? errno : EIO, "writing %s", t->real);

@@ -229,6 +229,8 @@ static void test_api_args__access_and_jobs(void **state)
     REFUSED(GPUC_ESTATE, gpuc_cluster_kubeconfig(&text, w.cluster, NULL, err));
     WRONG(gpuc_kubeconfig_merge(NULL, "", "", err));
     WRONG(gpuc_kubeconfig_merge(&text, "", NULL, err));
+    WRONG(gpuc_kubeconfig_store(NULL, "/nowhere", "", 0, err));
+    WRONG(gpuc_kubeconfig_store(&text, "/nowhere", NULL, 0, err));
     WRONG(gpuc_cluster_proxy_start(NULL, w.cluster, 0, &bound, err));
     WRONG(gpuc_cluster_proxy_start(&op, NULL, 0, &bound, err));
     WRONG(gpuc_cluster_proxy_start(&op, w.cluster, 0, NULL, err));

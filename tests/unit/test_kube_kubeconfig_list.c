@@ -268,6 +268,8 @@ static void test_store__each_entry_goes_where_it_is(void **state)
                      "  name: new\n");
     assert_int_equal(stat(at("sub/b"), &st), 0);
     assert_int_equal(st.st_mode & 0777, 0640);
+    assert_int_equal(stat(at("a"), &st), 0);
+    assert_int_equal(st.st_mode & 0077, 0); /* it holds a token now */
     assert_int_not_equal(access(at("a.lock"), F_OK), 0);
     assert_int_not_equal(access(at("absent"), F_OK), 0);
     assert_int_equal(gpuc__kubeconfig_load_list(&c, list, NULL, 0, &err), GPUC_OK);
