@@ -49,6 +49,16 @@ static int read_network(const gpuc__build *b, const char *key, const char *text,
     return GPUC_OK;
 }
 
+/* Of the smallest network with a /24 for each. */
+static int prefix_for(size_t machines)
+{
+    int prefix = 24;
+
+    while (prefix > 0 && ((size_t)1 << (24 - prefix)) < machines)
+        prefix--;
+    return prefix;
+}
+
 int gpuc__build_networks(const gpuc__build *b)
 {
     gpuc__spec_model *m = b->model;
@@ -77,9 +87,10 @@ int gpuc__build_networks(const gpuc__build *b)
     room = (size_t)1 << (24 - pod.prefix);
     if (m->machine_count > room)
         return gpuc__build_fail(b, pods, "kubernetes.pod_subnet",
-                                "Choose a larger network, such as 10.244.0.0/16.",
+                                "Choose a larger network that nothing else uses, within 10.0.0.0/8 "
+                                "or 100.64.0.0/10.",
                                 "%s has room for %zu machines (a /24 each) and the spec has %zu; "
-                                "expected a larger network", m->pod_subnet, room,
-                                m->machine_count);
+                                "expected a /%d or larger", m->pod_subnet, room, m->machine_count,
+                                prefix_for(m->machine_count));
     return GPUC_OK;
 }

@@ -171,7 +171,7 @@ static void test_spec_rules__networks(void **unused)
          "/28"},
         {SPEC "  - {name: w, role: worker}\nkubernetes: {pod_subnet: 10.244.0.0/24}\n",
          "k8s.yaml:7:26: kubernetes.pod_subnet: 10.244.0.0/24 has room for 1 machines (a /24 each) "
-         "and the spec has 2; expected a larger network"},
+         "and the spec has 2; expected a /23 or larger"},
     };
 
     CHECK_ALL(bad);
