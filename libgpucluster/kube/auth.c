@@ -103,18 +103,34 @@ static bool add_header(char **headers, size_t *n, const char *name, const char *
     return headers[(*n)++] != NULL;
 }
 
+static size_t length_of(char **list)
+{
+    size_t n = 0;
+
+    while (list && list[n])
+        n++;
+    return n;
+}
+
+static bool add_extra(char **headers, size_t *n, const char *extra_key, const char *value)
+{
+    char *key = header_key(extra_key);
+    char *name = key ? gpuc__asprintf("Impersonate-Extra-%s", key) : NULL;
+    bool ok = name && add_header(headers, n, name, value);
+
+    gpuc__free(name);
+    gpuc__free(key);
+    return ok;
+}
+
 static int set_impersonation(gpuc__kube_auth *auth, gpuc_error **err)
 {
     const gpuc__kubeconfig *c = &auth->config;
-    size_t groups = 0, extra = 0, n = 0;
-    bool ok = true;
+    size_t groups = length_of(c->as_groups), extra = length_of(c->as_extra), n = 0;
+    bool ok;
 
     if (!c->as)
         return GPUC_OK;
-    while (c->as_groups && c->as_groups[groups])
-        groups++;
-    while (c->as_extra && c->as_extra[extra])
-        extra += 2;
     auth->impersonation = gpuc__calloc(groups + extra / 2 + 3, sizeof(char *));
     if (!auth->impersonation)
         return gpuc__error_nomem(err);
@@ -123,14 +139,8 @@ static int set_impersonation(gpuc__kube_auth *auth, gpuc_error **err)
         ok = add_header(auth->impersonation, &n, "Impersonate-Uid", c->as_uid);
     for (size_t i = 0; ok && i < groups; i++)
         ok = add_header(auth->impersonation, &n, "Impersonate-Group", c->as_groups[i]);
-    for (size_t i = 0; ok && i < extra; i += 2) {
-        char *key = header_key(c->as_extra[i]);
-        char *name = key ? gpuc__asprintf("Impersonate-Extra-%s", key) : NULL;
-
-        ok = name && add_header(auth->impersonation, &n, name, c->as_extra[i + 1]);
-        gpuc__free(name);
-        gpuc__free(key);
-    }
+    for (size_t i = 0; ok && i + 1 < extra; i += 2)
+        ok = add_extra(auth->impersonation, &n, c->as_extra[i], c->as_extra[i + 1]);
     return ok ? GPUC_OK : gpuc__error_nomem(err);
 }
 

@@ -36,12 +36,24 @@ static bool take(char **out, const json_t *status, const char *key)
     return *out || !text || !*text;
 }
 
-static int read_status(gpuc__credential *c, const json_t *status, gpuc_error **err)
+/* When it ends; absent or null is never. */
+static int read_end(gpuc__credential *c, const json_t *expires, gpuc_error **err)
 {
-    const json_t *expires = json_object_get(status, "expirationTimestamp");
     const char *rest;
     int64_t seconds = 0;
 
+    if (!expires || json_is_null(expires))
+        return GPUC_OK;
+    rest = json_is_string(expires) ? gpuc__log_parse_line(json_string_value(expires), &seconds)
+                                   : NULL;
+    if (!rest || *rest || seconds <= 0)
+        return bad(err, "holds an expirationTimestamp that is no time");
+    c->expires_ms = seconds * 1000;
+    return GPUC_OK;
+}
+
+static int read_status(gpuc__credential *c, const json_t *status, gpuc_error **err)
+{
     if (!take(&c->token, status, "token") || !take(&c->cert_pem, status, "clientCertificateData") ||
         !take(&c->key_pem, status, "clientKeyData"))
         return gpuc__error_nomem(err);
@@ -51,14 +63,7 @@ static int read_status(gpuc__credential *c, const json_t *status, gpuc_error **e
         return bad(err, "holds one of client certificate and key, but not both");
     if (c->token && strpbrk(c->token, "\r\n"))
         return bad(err, "holds a token with a line break");
-    if (!expires || json_is_null(expires))
-        return GPUC_OK;
-    rest = json_is_string(expires) ? gpuc__log_parse_line(json_string_value(expires), &seconds)
-                                   : NULL;
-    if (!rest || *rest || seconds <= 0)
-        return bad(err, "holds an expirationTimestamp that is no time");
-    c->expires_ms = seconds * 1000;
-    return GPUC_OK;
+    return read_end(c, json_object_get(status, "expirationTimestamp"), err);
 }
 
 int gpuc__credential_parse(gpuc__credential *out, const char *text, size_t length,

@@ -131,8 +131,8 @@ static int check_proxy(const gpuc__kubeconfig_reader *r, const gpuc__yaml_node *
                                  "write http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT");
 }
 
-static int read_cluster(const gpuc__kubeconfig_reader *r, const gpuc__yaml_node *cluster,
-                        gpuc__kubeconfig *c)
+static int read_server(const gpuc__kubeconfig_reader *r, const gpuc__yaml_node *cluster,
+                       gpuc__kubeconfig *c)
 {
     const gpuc__yaml_node *server = gpuc__yaml_get(cluster, "server");
     int rc = gpuc__kubeconfig_text_of(r, cluster, "server", &c->server);
@@ -142,6 +142,14 @@ static int read_cluster(const gpuc__kubeconfig_reader *r, const gpuc__yaml_node 
         rc = gpuc__kubeconfig_fail(r, server ? server : cluster, GPUC_EINVAL,
                                    "the URL of an API server was expected as the value of",
                                    "server", "write https://HOST:6443");
+    return rc;
+}
+
+static int read_cluster(const gpuc__kubeconfig_reader *r, const gpuc__yaml_node *cluster,
+                        gpuc__kubeconfig *c)
+{
+    int rc = read_server(r, cluster, c);
+
     if (rc == GPUC_OK)
         rc = gpuc__kubeconfig_text_of(r, cluster, "tls-server-name", &c->tls_server_name);
     if (rc == GPUC_OK)
@@ -163,23 +171,28 @@ static int read_cluster(const gpuc__kubeconfig_reader *r, const gpuc__yaml_node 
     return rc;
 }
 
-/* Which context: the one asked for, the first current one, or the only one of all. */
-static int choose_context(gpuc__kubeconfig_reader *r, const char *asked, char **out,
-                          const gpuc__yaml_node **place)
+/* The first current-context, with its place; NULL: there is none. */
+static const char *current_of(gpuc__kubeconfig_reader *r, const gpuc__yaml_node **place)
 {
-    const gpuc__yaml_node *only = NULL;
-    size_t contexts = 0;
-
-    for (size_t i = 0; i < r->count && !asked; i++) {
+    for (size_t i = 0; i < r->count; i++) {
         const gpuc__yaml_node *node = gpuc__yaml_get(r->sources[i].root, "current-context");
 
         if (gpuc__kubeconfig_absent(node) || node->kind != GPUC__YAML_SCALAR || !*node->text)
             continue;
-        asked = node->text;
         *place = node;
         r->at = &r->sources[i];
+        return node->text;
     }
-    for (size_t i = 0; i < r->count && !asked; i++) {
+    return NULL;
+}
+
+/* The only context of all; NULL: there is none, or there are more. */
+static const char *only_one_of(const gpuc__kubeconfig_reader *r)
+{
+    const gpuc__yaml_node *only = NULL;
+    size_t contexts = 0;
+
+    for (size_t i = 0; i < r->count; i++) {
         const gpuc__yaml_node *list = gpuc__yaml_get(r->sources[i].root, "contexts");
 
         if (gpuc__kubeconfig_absent(list) || list->kind != GPUC__YAML_SEQUENCE || !list->count)
@@ -187,8 +200,17 @@ static int choose_context(gpuc__kubeconfig_reader *r, const char *asked, char **
         contexts += list->count;
         only = gpuc__yaml_get(list->items[0], "name");
     }
-    if (!asked && contexts == 1 && only && only->kind == GPUC__YAML_SCALAR)
-        asked = only->text;
+    return contexts == 1 && only && only->kind == GPUC__YAML_SCALAR ? only->text : NULL;
+}
+
+/* Which context: the one asked for, the first current one, or the only one of all. */
+static int choose_context(gpuc__kubeconfig_reader *r, const char *asked, char **out,
+                          const gpuc__yaml_node **place)
+{
+    if (!asked)
+        asked = current_of(r, place);
+    if (!asked)
+        asked = only_one_of(r);
     if (!asked)
         return gpuc__kubeconfig_fail(
             r, r->at->root, GPUC_EINVAL,

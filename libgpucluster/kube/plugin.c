@@ -288,10 +288,9 @@ static int start_failed(gpuc__plugin *p, int number)
     return -1;
 }
 
-static int watch(gpuc__plugin *p, int which, int fd)
+static int watch(gpuc__plugin *p, int which)
 {
-    p->fds[which] = fd;
-    if (uv_poll_init(gpuc__context_loop(p->context), &p->polls[which], fd) != 0)
+    if (uv_poll_init(gpuc__context_loop(p->context), &p->polls[which], p->fds[which]) != 0)
         return start_failed(p, EMFILE);
     p->polls[which].data = p;
     p->polled[which] = true;
@@ -299,11 +298,32 @@ static int watch(gpuc__plugin *p, int which, int fd)
     return uv_poll_start(&p->polls[which], UV_READABLE, on_ready) ? start_failed(p, EMFILE) : 0;
 }
 
-/* On failure p->error is set, or there is no memory. */
-static int start(gpuc__plugin *p, const gpuc__kubeconfig *config)
+/* Starts it with pipes, of which our ends are left in ends. 0 or an errno value. */
+static int launch(gpuc__plugin *p, char **argv, char **env, int ends[2])
+{
+    int pipes[2][2] = {{-1, -1}, {-1, -1}}, number = 0;
+
+    if (pipe2(pipes[0], O_CLOEXEC) != 0 || pipe2(pipes[1], O_CLOEXEC) != 0 ||
+        fcntl(pipes[0][0], F_SETFL, O_NONBLOCK) != 0 ||
+        fcntl(pipes[1][0], F_SETFL, O_NONBLOCK) != 0)
+        number = errno;
+    if (number == 0)
+        number = spawn(p, argv, env, pipes[0][1], pipes[1][1]);
+    if (number == 0 && (p->fds[PROCESS] = (int)syscall(SYS_pidfd_open, p->pid, 0)) < 0)
+        number = errno;
+    for (int i = 0; i < 2; i++) {
+        ends[i] = pipes[i][0];
+        if (pipes[i][1] >= 0)
+            close(pipes[i][1]);
+    }
+    return number;
+}
+
+/* Where it fails p->error is set. */
+static void start(gpuc__plugin *p, const gpuc__kubeconfig *config)
 {
     char *info = gpuc__plugin_info(config), *variable = NULL, **argv = NULL, **env = NULL;
-    int pipes[2][2] = {{-1, -1}, {-1, -1}}, rc = -1, number = 0, process = -1;
+    int ends[2] = {-1, -1}, number;
 
     variable = info ? gpuc__asprintf("KUBERNETES_EXEC_INFO=%s", info) : NULL;
     argv = make_argv(&config->exec);
@@ -312,33 +332,18 @@ static int start(gpuc__plugin *p, const gpuc__kubeconfig *config)
         gpuc__error_nomem(&p->error);
         goto done;
     }
-    if (pipe2(pipes[0], O_CLOEXEC) != 0 || pipe2(pipes[1], O_CLOEXEC) != 0 ||
-        fcntl(pipes[0][0], F_SETFL, O_NONBLOCK) != 0 || fcntl(pipes[1][0], F_SETFL, O_NONBLOCK) != 0)
-        number = errno;
-    if (number == 0)
-        number = spawn(p, argv, env, pipes[0][1], pipes[1][1]);
-    if (number == 0 && (process = (int)syscall(SYS_pidfd_open, p->pid, 0)) < 0)
-        number = errno;
-    if (number != 0) {
+    number = launch(p, argv, env, ends);
+    p->fds[OUTPUT] = ends[OUTPUT];
+    p->fds[MESSAGES] = ends[MESSAGES];
+    if (number != 0)
         start_failed(p, number);
-        goto done;
-    }
-    p->fds[PROCESS] = process;
-    rc = watch(p, PROCESS, process);
-    for (int i = 0; rc == 0 && i < 2; i++) {
-        rc = watch(p, i, pipes[i][0]);
-        pipes[i][0] = -1;
-    }
+    for (int i = 0; number == 0 && i < POLLS; i++)
+        number = watch(p, i);
 done:
-    for (int i = 0; i < 4; i++) {
-        if (pipes[i / 2][i % 2] >= 0)
-            close(pipes[i / 2][i % 2]);
-    }
     gpuc__free(info);
     gpuc__free_secret(variable);
     gpuc__free(argv);
     gpuc__free(env);
-    return rc;
 }
 
 gpuc__plugin *gpuc__plugin_run(gpuc_context *context, const gpuc__kubeconfig *config,
@@ -378,7 +383,7 @@ gpuc__plugin *gpuc__plugin_run(gpuc_context *context, const gpuc__kubeconfig *co
         gpuc__error_remedy(&p->error, "log in with the plugin's own tool first and set "
                                       "interactiveMode: IfAvailable, or use a token");
     } else {
-        (void)start(p, config);
+        start(p, config);
     }
     uv_update_time(gpuc__context_loop(context));
     uv_timer_start(&p->timer, on_timer, p->error ? 0 : (uint64_t)deadline_ms, 0);

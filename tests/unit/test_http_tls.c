@@ -187,6 +187,16 @@ static void test_http_tls__who_is_trusted(void **state)
     }
 }
 
+static void test_http_tls__anyone_is_trusted_when_asked(void **state)
+{
+    outcome o = {0};
+    int accepted;
+
+    ask(&o, SSL_VERIFY_NONE, (gpuc__http_config){.any_certificate = true}, &accepted);
+    assert_int_equal(o.status, 200);
+    drop(&o);
+}
+
 static void test_http_tls__client_certificate_and_token(void **state)
 {
     gpuc__http_config config = {.ca_pem = authority.cert_pem, .tls_server_name = "kubernetes"};
@@ -245,6 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_http_tls__who_is_trusted),
+        cmocka_unit_test(test_http_tls__anyone_is_trusted_when_asked),
         cmocka_unit_test(test_http_tls__client_certificate_and_token),
         cmocka_unit_test(test_http_tls__over_a_tunnel),
     };

@@ -57,6 +57,61 @@ static void test_auth__insecure_needs_the_callers_word(void **state)
     gpuc_context_unref(context);
 }
 
+/* ---- the way there ---- */
+
+static void test_auth__goes_through_the_proxy_of_the_file(void **state)
+{
+    kube_step steps[] = {{"GET", "http://api.invalid/version", 200, "{}"}, {NULL}};
+    gpuc__kubeconfig config = {.server = (char *)"http://api.invalid"};
+    gpuc_error *err = NULL;
+
+    kube_api_begin(steps);
+    config.proxy_url = api.server.url;
+    setenv("NO_PROXY", "*", 1); /* is for the environment's proxies only */
+    assert_int_equal(gpuc__kube_open(&mine, context, &config, NULL, NULL, NULL, &err), GPUC_OK);
+    expect_get(GPUC_OK);
+    unsetenv("NO_PROXY");
+    close_kube();
+}
+
+/* A SOCKS 5 proxy that is asked for api.invalid by its name, and answers in its place. */
+static void serve_socks(http_server *s, int fd)
+{
+    static const unsigned char hello[] = {5, 0}, granted[] = {5, 0, 0, 1, 0, 0, 0, 0, 0, 0};
+    unsigned char bytes[300];
+    http_server_request r;
+
+    (void)s;
+    if (recv(fd, bytes, 2, MSG_WAITALL) != 2 || recv(fd, bytes + 2, bytes[1], MSG_WAITALL) < 1)
+        return;
+    http_server_write(fd, hello, sizeof(hello));
+    if (recv(fd, bytes, 5, MSG_WAITALL) != 5 || bytes[3] != 3 ||
+        recv(fd, bytes + 5, bytes[4] + 2u, MSG_WAITALL) != bytes[4] + 2 ||
+        memcmp(bytes + 5, "api.invalid", 11) != 0)
+        return;
+    http_server_write(fd, granted, sizeof(granted));
+    if (http_server_read(fd, &r))
+        http_server_answer(fd, 200, "{}");
+    free(r.body);
+}
+
+static void test_auth__a_socks_proxy_looks_the_name_up(void **state)
+{
+    kube_step steps[] = {{NULL}};
+    gpuc__kubeconfig config = {.server = (char *)"http://api.invalid"};
+    http_server socks;
+    char url[64];
+
+    kube_api_begin(steps);
+    http_server_start(&socks, NULL, serve_socks, NULL);
+    snprintf(url, sizeof(url), "socks5://127.0.0.1:%d", socks.port);
+    config.proxy_url = url;
+    assert_int_equal(gpuc__kube_open(&mine, context, &config, NULL, NULL, NULL, NULL), GPUC_OK);
+    expect_get(GPUC_OK);
+    close_kube();
+    http_server_stop(&socks);
+}
+
 /* ---- the file of a token ---- */
 
 static void test_auth__reads_the_tokens_file_again_when_refused(void **state)
@@ -87,6 +142,8 @@ int main(void)
         cmocka_unit_test(test_auth__sends_token_or_name_and_password),
         cmocka_unit_test(test_auth__acts_as_another),
         cmocka_unit_test(test_auth__insecure_needs_the_callers_word),
+        cmocka_unit_test(test_auth__goes_through_the_proxy_of_the_file),
+        cmocka_unit_test(test_auth__a_socks_proxy_looks_the_name_up),
         cmocka_unit_test(test_auth__reads_the_tokens_file_again_when_refused),
     };
 

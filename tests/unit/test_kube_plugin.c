@@ -4,6 +4,8 @@
 
 #include <signal.h>
 
+#include "kube/call.h"
+
 #define CREDENTIAL(status)                                                                         \
     "{\\\"apiVersion\\\":\\\"client.authentication.k8s.io/v1\\\",\\\"kind\\\":\\\"ExecCredential\\\"," \
     "\\\"status\\\":{" status "}}"
@@ -74,6 +76,24 @@ static void test_plugin__runs_again_when_its_credential_ends(void **state)
     expect_get(GPUC_OK);
     expect_get(GPUC_OK);
     assert_int_equal(number("n"), 2);
+    close_kube();
+}
+
+static void test_plugin__a_certificate_has_connections_of_its_own(void **state)
+{
+    kube_step steps[] = {{"GET", "/version", 200, "{}", .times = -1}, {NULL}};
+    gpuc__http *before;
+
+    open_kube(steps, plugin("#!/bin/sh\necho \"" CREDENTIAL(
+                         "\\\"clientCertificateData\\\":\\\"C\\\",\\\"clientKeyData\\\":\\\"K\\\"")
+                         "\"\n"));
+    before = gpuc__http_ref(mine->http);
+    expect_get(GPUC_OK);
+    assert_ptr_not_equal(mine->http, before);
+    gpuc__http_unref(before);
+    before = mine->http;
+    expect_get(GPUC_OK); /* the certificate still stands */
+    assert_ptr_equal(mine->http, before);
     close_kube();
 }
 
@@ -181,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plugin__runs_once_for_all_and_again_when_refused),
         cmocka_unit_test(test_plugin__runs_again_when_its_credential_ends),
+        cmocka_unit_test(test_plugin__a_certificate_has_connections_of_its_own),
         cmocka_unit_test(test_plugin__failures_are_told_with_what_it_said),
         cmocka_unit_test(test_plugin__ends_with_its_call),
         cmocka_unit_test(test_plugin__a_watch_outlives_its_credential),
