@@ -150,8 +150,12 @@ void gpuc__gce_call_finish(gpuc__gce_call *call, json_t *answer, gpuc__gce_scope
     end(call);
 }
 
+/* While an operation is waited for, no other failure (a token that is refused, a certificate) says
+ * how it ends. */
 void gpuc__gce_call_fail(gpuc__gce_call *call, gpuc__gce_scope scope, gpuc_error *error)
 {
+    if (call->operation && scope == GPUC__GCE_SCOPE_FINAL)
+        scope = GPUC__GCE_SCOPE_LOOK;
     gpuc__gce_call_fail_with(call, NULL, scope, error);
 }
 

@@ -362,6 +362,10 @@ static void on_sent(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_erro
     batch->error = error;
     batch->lost = !answer && gpuc__gce_lost(scope, error);
     batch->found = 0;
+    if (!batch->left) { /* all cancelled: the spec may be gone with the cluster */
+        batch_free(batch);
+        return;
+    }
     gpuc__free(batch->group);
     batch->group = gpuc__strdup(json_string_value(json_object_get(answer, "operationGroupId")));
     snprintf(batch->place, sizeof(batch->place), "%s", zone_of(batch) ? zone_of(batch) : "");
@@ -369,10 +373,6 @@ static void on_sent(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_erro
         let_go(batch);
     batch->tries++;
     note_try(batch);
-    if (!batch->left) {
-        batch_free(batch);
-        return;
-    }
     batch->looking = batch->left;
     for (size_t i = 0; i < batch->count; i++) {
         gpuc__gce_ask *ask = batch->asks[i];

@@ -8,6 +8,7 @@
 #include "util/error.h"
 
 #define AGAIN_MS 2000
+#define ID_MS (20 * 60 * 1000) /* how long the server is trusted to know an id; it does not say */
 
 bool gpuc__gce_lost(gpuc__gce_scope scope, const gpuc_error *error)
 {
@@ -223,11 +224,16 @@ static void read_operations(void *data)
     gpuc__free(query);
 }
 
+/* Under an id that the server no longer knows it would be a new request: a second machine in
+ * another zone, or the end of what has the name by now. Then what is there decides. */
 void gpuc__gce_resume(gpuc__gce_record *record, bool make)
 {
+    int64_t age = gpuc__now_ms() - record->at;
+    bool known = age >= 0 && age < ID_MS;
+
     record->busy = true;
     record->error = gpuc_error_unref(record->error);
-    if (make || record->kind == GPUC__GCE_DELETE)
+    if (known && (make || record->kind == GPUC__GCE_DELETE))
         send_again(record);
     else
         read_operations(record);

@@ -98,7 +98,8 @@ static void on_deleted(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_e
         gpuc__gce_journal_end(g->record);
     }
     g->record = NULL;
-    if (error && gpuc_error_code(error) == GPUC_ENOTFOUND) /* gone is gone, whoever did it */
+    /* gone is gone, whoever did it; but an operation that is forgotten tells nothing */
+    if (error && gpuc_error_code(error) == GPUC_ENOTFOUND && scope != GPUC__GCE_SCOPE_LOOK)
         error = gpuc_error_unref(error);
     json_array_remove(g->zones, 0);
     gpuc__context_post(g->provider->context, &g->provider->machines->destroying);

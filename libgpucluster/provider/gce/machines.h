@@ -53,8 +53,8 @@ gpuc__gce_record *gpuc__gce_journal_find(const gpuc__provider *provider, const c
 void gpuc__gce_journal_close(gpuc__provider *provider); /* writes what is due; then no more */
 
 /* ---- create_resume.c: brings a record to its end, then wakes creates and destroys. make: sends it
- * again under its id; otherwise nothing new comes into being: what runs under its id is waited for.
- * (What deletes and starts is always sent again.) ---- */
+ * again under its id; otherwise, and when it is old, nothing new comes into being: what runs under
+ * its id is waited for. (What deletes is sent again while it is young.) ---- */
 void gpuc__gce_resume(gpuc__gce_record *record, bool make);
 void gpuc__gce_resume_stop(gpuc__provider *provider);
 /* Arguments for sending it; strings live as long as *path and *query, the caller's. */
