@@ -43,6 +43,8 @@ int gpuc__kubeconfig_read_file(char **out, size_t *length, const char *path, siz
         ;
     if (n < 0)
         rc = gpuc__error_errno(err, errno, "reading %s", path);
+    else if (buf.failed && buf.length + (size_t)n <= max)
+        rc = gpuc__error_nomem(err);
     else if (buf.failed)
         rc = gpuc__error_set(err, GPUC_ELIMIT, GPUC_DOMAIN_KUBERNETES,
                              "%s is larger than the %zu bytes allowed here", path, max);

@@ -19,7 +19,7 @@ static int decode(const gpuc__kubeconfig_reader *r, const gpuc__yaml_node *node,
                   char **out)
 {
     size_t length = strlen(node->text), n = 0;
-    char *packed = gpuc__malloc(length + 1);
+    char *packed = gpuc__calloc(1, length + 1);
     unsigned char *bytes = gpuc__malloc(length + 4);
     int size, rc = GPUC_OK;
 
