@@ -27,6 +27,7 @@ struct gpuc__provider {
     gpuc__gce_auth *auth;       /* NULL until the first call */
     gpuc__gce_client *client;   /* likewise */
     char *project;              /* likewise */
+    bool project_read, project_kept; /* gce.c: from the journal; it is there */
     struct gpuc__gce_machines *machines; /* machines.h: what is under way with them */
     void *checks;                 /* check.c: likewise */
     json_t *described;            /* check.c: what describe gives; freed with the provider */
@@ -39,6 +40,9 @@ struct gpuc__provider {
 /* gce.c: credentials and client, at the first call, and the project where it is known: with the
  * metadata server as source that is after the first token only. */
 int gpuc__gce_open(gpuc__provider *provider, gpuc_error **err);
+/* The project is written down, so that later runs look where machines were made, whatever project
+ * the environment names by then. Before the first mutation. */
+int gpuc__gce_keep_project(gpuc__provider *provider, gpuc_error **err);
 /* GPUC_EINVAL when nobody names a project. */
 int gpuc__gce_need_project(const gpuc__provider *provider, gpuc_error **err);
 void gpuc__gce_unref(gpuc__provider *provider);

@@ -147,7 +147,9 @@ int gpuc__gce_journal_commit(gpuc__provider *provider, gpuc_error **err)
     }
     if (rc == GPUC_ENOMEM)
         gpuc__error_nomem(err);
-    else if (journal->set)
+    else if (text)
+        rc = gpuc__gce_keep_project(provider, err);
+    if (rc == GPUC_OK && journal->set)
         rc = journal->set(journal->data, NULL, KEY, text, err);
     free(text); /* jansson's own memory */
     json_decref(root);

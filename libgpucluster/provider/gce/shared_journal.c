@@ -87,6 +87,11 @@ int gpuc__gce_shared_keep(gpuc__gce_shared *work, gpuc_error **err)
 
     if (rc < 0 || !journal->set)
         return rc;
+    rc = gpuc__gce_keep_project(work->provider, err);
+    if (rc < 0) {
+        r->id[0] = '\0';
+        return rc;
+    }
     root = json_pack("{s:s, s:s*, s:s*, s:O*, s:s*, s:b}", "id", r->id, "method", r->method, "name",
                      r->name, "body", r->body, "fingerprint", r->fingerprint, "drop", r->drop);
     text = root ? json_dumps(root, JSON_COMPACT) : NULL;
