@@ -8,7 +8,6 @@
 #include "util/error.h"
 
 #define AGAIN_MS 2000
-#define ID_MS (20 * 60 * 1000) /* how long the server is trusted to know an id; it does not say */
 
 bool gpuc__gce_lost(gpuc__gce_scope scope, const gpuc_error *error)
 {
@@ -229,7 +228,7 @@ static void read_operations(void *data)
 void gpuc__gce_resume(gpuc__gce_record *record, bool make)
 {
     int64_t age = gpuc__now_ms() - record->at;
-    bool known = age >= 0 && age < ID_MS;
+    bool known = age >= 0 && age < GPUC__GCE_ID_MS;
 
     record->busy = true;
     record->error = gpuc_error_unref(record->error);

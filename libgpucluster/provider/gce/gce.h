@@ -14,6 +14,8 @@
 
 /* Instances, disks carry it as label, firewall rules in their description: gpucluster=UUID. */
 #define GPUC__GCE_LABEL "gpucluster"
+/* How long the server is trusted to know a request id; it does not say. */
+#define GPUC__GCE_ID_MS (20 * 60 * 1000)
 #define GPUC__GCE_LABEL_NAME "gpucluster-name"       /* the cluster's name */
 #define GPUC__GCE_LABEL_MACHINE "gpucluster-machine" /* the machine's name in the spec */
 

@@ -77,6 +77,15 @@ bool gpuc__gce_shared_stopped(gpuc__gce_shared *work, gpuc_error **error)
 
 /* ---- before the first request ---- */
 
+/* Sent under an id that the server no longer knows, it would be a new request: the rule of that name
+ * may be another's by now. */
+static bool is_old(const gpuc__gce_shared_record *record)
+{
+    int64_t age = gpuc__now_ms() - record->at;
+
+    return record->at && (age < 0 || age >= GPUC__GCE_ID_MS);
+}
+
 /* A mutation of an earlier run comes first: it may still be on its way. */
 static void resume(gpuc__gce_shared *work)
 {
@@ -88,6 +97,11 @@ static void resume(gpuc__gce_shared *work)
         work->open = work->record.id[0]; /* left to make and drop */
         gpuc__gce_shared_record_clear(&work->record);
         gpuc__gce_shared_rules(work);
+    } else if (work->record.id[0] && work->record.method && is_old(&work->record)) {
+        if (gpuc__gce_shared_forget(work, &error) < 0)
+            gpuc__gce_shared_end(work, error);
+        else
+            gpuc__gce_shared_rules(work);
     } else if (work->record.id[0] && work->record.method) {
         gpuc__gce_shared_send_rule(work);
     } else if (work->record.id[0]) {

@@ -43,6 +43,7 @@ typedef struct gpuc__gce_shared_record {
     char *fingerprint;    /* of the metadata: others' items may be secret and are not kept, but while
                            * this is the project's, the body can be made again */
     bool drop;            /* of the metadata: taking the key away */
+    int64_t at;           /* when it was committed, wall clock; 0: not known */
 } gpuc__gce_shared_record;
 
 typedef struct gpuc__gce_shared {

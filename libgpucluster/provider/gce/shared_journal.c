@@ -36,7 +36,8 @@ static int take(gpuc__gce_shared_record *record, const json_t *root, gpuc_error 
     const char *id = text_at(root, "id"), *method = text_at(root, "method");
     const char *name = text_at(root, "name"), *fingerprint = text_at(root, "fingerprint");
     gpuc__gce_shared_record read = {.body = json_incref(json_object_get(root, "body")),
-                                    .drop = json_is_true(json_object_get(root, "drop"))};
+                                    .drop = json_is_true(json_object_get(root, "drop")),
+                                    .at = json_integer_value(json_object_get(root, "at"))};
 
     for (size_t i = 0; method && i < sizeof(methods) / sizeof(methods[0]); i++) {
         if (strcmp(methods[i], method) == 0)
@@ -92,8 +93,10 @@ int gpuc__gce_shared_keep(gpuc__gce_shared *work, gpuc_error **err)
         r->id[0] = '\0';
         return rc;
     }
-    root = json_pack("{s:s, s:s*, s:s*, s:O*, s:s*, s:b}", "id", r->id, "method", r->method, "name",
-                     r->name, "body", r->body, "fingerprint", r->fingerprint, "drop", r->drop);
+    r->at = gpuc__now_ms();
+    root = json_pack("{s:s, s:s*, s:s*, s:O*, s:s*, s:b, s:I}", "id", r->id, "method", r->method,
+                     "name", r->name, "body", r->body, "fingerprint", r->fingerprint, "drop",
+                     r->drop, "at", (json_int_t)r->at);
     text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     rc = text ? journal->set(journal->data, NULL, KEY, text, err) : gpuc__error_nomem(err);
     json_decref(root);
