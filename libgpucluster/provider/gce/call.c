@@ -151,10 +151,14 @@ void gpuc__gce_call_finish(gpuc__gce_call *call, json_t *answer, gpuc__gce_scope
 }
 
 /* While an operation is waited for, no other failure (a token that is refused, a certificate) says
- * how it ends. */
+ * how it ends; nor does a refusal of the account what became of an earlier try. */
 void gpuc__gce_call_fail(gpuc__gce_call *call, gpuc__gce_scope scope, gpuc_error *error)
 {
-    if (call->operation && scope == GPUC__GCE_SCOPE_FINAL)
+    int code = gpuc_error_code(error);
+    bool refused = code == GPUC_EAUTH || code == GPUC_EPERM;
+
+    if (scope == GPUC__GCE_SCOPE_FINAL &&
+        (call->operation || (refused && call->lost && !call->safe)))
         scope = GPUC__GCE_SCOPE_LOOK;
     gpuc__gce_call_fail_with(call, NULL, scope, error);
 }

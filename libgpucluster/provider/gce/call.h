@@ -41,6 +41,7 @@ struct gpuc__gce_call {
     uv_timer_t timer;
     void (*on_timer)(gpuc__gce_call *call);
     bool cancelled, finished;
+    bool lost; /* a try of it may have been carried out */
     gpuc__gce_done_fn done;
     void *data;
 

@@ -70,6 +70,7 @@ static void again(gpuc__gce_call *call, bool lost, gpuc__gce_pace pace, unsigned
 
     (void)RAND_bytes(&jitter, 1); /* many clients must not come back in step */
     call->failures++;
+    call->lost = call->lost || lost;
     ms = gpuc__gce_call_scaled(
         call, gpuc__gce_delay(pace, call->failures, retry_after, gpuc__now_ms(), jitter));
     if (!call->now_safe || ms >= (uint64_t)remaining(call)) {
