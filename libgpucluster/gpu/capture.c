@@ -229,42 +229,57 @@ static void read_once(json_t **kept, json_t *value)
     }
 }
 
+/* The record's form that begins at the current line; FORMS: none. */
+static form find_record(const gpuc__smi_text *text)
+{
+    static const struct {
+        bool (*is)(const gpuc__smi_text *text);
+        form f;
+    } readers[] = {{gpuc__smi_is_query, FORM_QUERY},     {gpuc__smi_is_table, FORM_TABLE},
+                   {is_time_of_table, FORM_TABLE},       {gpuc__smi_is_list, FORM_LIST},
+                   {gpuc__smi_is_version, FORM_VERSION}, {gpuc__smi_is_csv, FORM_CSV}};
+
+    for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
+        if (readers[i].is(text))
+            return readers[i].f;
+    }
+    return FORMS;
+}
+
+/* A line that begins no form. */
+static int read_other(capture *c, const char *line, gpuc_error **err)
+{
+    bool known;
+    int rc = read_failure(c, line, &known, err);
+
+    c->sections--; /* it is none */
+    line += strspn(line, " \t");
+    if (!known && *line && *line != '#' && c->others++ == 0) /* '#': the comments of a capture */
+        c->first_other = c->text.at + 1;
+    c->text.at++;
+    return rc;
+}
+
 static int read_section(capture *c, gpuc_error **err)
 {
     gpuc__smi_text *t = &c->text;
     const char *line = gpuc__smi_line(t);
-    bool known;
-    int rc;
+    form f = find_record(t);
 
     if (is_xml(line))
         return read_xml(c, err);
-    if (gpuc__smi_is_query(t))
-        return read_record(c, FORM_QUERY, err);
-    if (gpuc__smi_is_table(t) || is_time_of_table(t))
-        return read_record(c, FORM_TABLE, err);
-    if (gpuc__smi_is_list(t))
-        return read_record(c, FORM_LIST, err);
-    if (gpuc__smi_is_version(t))
-        return read_record(c, FORM_VERSION, err);
-    if (gpuc__smi_is_csv(t))
-        return read_record(c, FORM_CSV, err);
+    if (f != FORMS)
+        return read_record(c, f, err);
     if (gpuc__smi_is_topology(t)) {
         c->seen[FORM_TOPOLOGY] = true;
         read_once(&c->topology, gpuc__smi_read_topology(t));
-        return t->no_memory ? gpuc__error_nomem(err) : GPUC_OK;
-    }
-    if (gpuc__smi_is_help(t)) {
+    } else if (gpuc__smi_is_help(t)) {
         c->seen[FORM_FIELDS] = true;
         read_once(&c->fields, gpuc__smi_read_help(t));
-        return t->no_memory ? gpuc__error_nomem(err) : GPUC_OK;
+    } else {
+        return read_other(c, line, err);
     }
-    c->sections--; /* it is none */
-    rc = read_failure(c, line, &known, err);
-    line += strspn(line, " \t");
-    if (!known && *line && *line != '#' && c->others++ == 0) /* '#': the comments of a capture */
-        c->first_other = t->at + 1;
-    t->at++;
-    return rc;
+    return t->no_memory ? gpuc__error_nomem(err) : GPUC_OK;
 }
 
 static void add_gpu_warnings(capture *c, const gpuc__smi *all)

@@ -70,6 +70,14 @@ gpuc__smi_state gpuc__smi_classify(const char *text)
     return GPUC__SMI_KNOWN;
 }
 
+bool gpuc__smi_may_be_word(const char *text)
+{
+    static const char initials[] = "[NRIGEUDnrigeud"; /* of the sentinels, and of None */
+
+    text += strspn(text, " \t\r\n");
+    return *text && strchr(initials, *text);
+}
+
 /* Copies without the white space around, and without the note that 610 appends to old fields. */
 static void copy_trimmed(char *out, size_t size, const char *text)
 {

@@ -51,6 +51,8 @@ void gpuc__smi_fields_below(gpuc__smi_value *values, gpuc__smi_table table, cons
 
 /* What a text means when it stands where a value should; KNOWN when it is an ordinary text. */
 gpuc__smi_state gpuc__smi_classify(const char *text);
+/* false: it cannot be one of those texts, as is quickly seen of most. */
+bool gpuc__smi_may_be_word(const char *text);
 /* Reads an element's text, trimmed in place, as a value of that kind. */
 void gpuc__smi_value_read(gpuc__smi_value *value, gpuc__smi_kind kind, const char *text);
 /* The same for a field that several names may give: what is known or sick already stays. */

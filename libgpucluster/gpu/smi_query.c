@@ -153,6 +153,24 @@ static bool is_ours(const char *line, const char *colon)
            strncmp(line, "GPU ", 4) == 0;
 }
 
+/* The path becomes that of a name at this indentation. */
+static void open_path(query *q, size_t indent, const char *name, size_t length)
+{
+    while (q->levels && q->level[q->levels - 1].indent >= indent)
+        q->levels--;
+    q->path[q->levels ? q->level[q->levels - 1].length : 0] = '\0';
+    add_name(q, name, length);
+    if (q->levels < LEVELS && indent) {
+        q->level[q->levels].indent = indent;
+        q->level[q->levels++].length = strlen(q->path);
+    }
+}
+
+static bool is_gpu_line(const char *line, char bus[GPUC__BUS_ID_SIZE])
+{
+    return strncmp(line, "GPU ", 4) == 0 && gpuc__bus_id_normalise(bus, line + 4);
+}
+
 static void read_line(query *q, const char *line, const char *colon)
 {
     size_t indent = strspn(line, " \t"), length = colon ? (size_t)(colon - line) : strlen(line);
@@ -161,26 +179,20 @@ static void read_line(query *q, const char *line, const char *colon)
 
     if (!line[indent] || length <= indent)
         return; /* blank, or a value without a name */
-    if (indent == 0 && !colon && strncmp(line, "GPU ", 4) == 0 &&
-        gpuc__bus_id_normalise(bus, line + 4)) {
+    if (!colon && is_gpu_line(line, bus)) {
         q->levels = 0;
         new_gpu(q, bus);
         return;
     }
-    while (q->levels && q->level[q->levels - 1].indent >= indent)
-        q->levels--;
-    q->path[q->levels ? q->level[q->levels - 1].length : 0] = '\0';
-    add_name(q, line + indent, length - indent);
-    if (q->levels < LEVELS && indent) {
-        q->level[q->levels].indent = indent;
-        q->level[q->levels++].length = strlen(q->path);
-    }
+    open_path(q, indent, line + indent, length - indent);
     if (colon)
         gpuc__smi_trim(value, sizeof(value), colon + 2, strlen(colon + 2));
-    field = q->gpu || !colon ? -1 : gpuc__smi_field_of(GPUC__SMI_LOG_PATHS, q->path);
     if (q->gpu && indent)
         gpu_line(q, colon ? value : NULL);
-    else if (field >= 0)
+    if (q->gpu || !colon)
+        return;
+    field = gpuc__smi_field_of(GPUC__SMI_LOG_PATHS, q->path);
+    if (field >= 0)
         gpuc__smi_value_take(&q->smi->field[field], gpuc__smi_log_fields[field].kind, value);
 }
 

@@ -55,8 +55,11 @@ bool gpuc__smi_add_mig(gpuc__smi_gpu *gpu, gpuc__smi_mig **out)
 void gpuc__smi_note_sickness(gpuc__smi_gpu *gpu, const char *element, const char *text)
 {
     gpuc__smi_value value;
-    const char *name = strrchr(element, '/');
+    const char *name;
 
+    if (!gpuc__smi_may_be_word(text))
+        return;
+    name = strrchr(element, '/');
     gpuc__smi_value_read(&value, GPUC__SMI_KIND_TEXT, text);
     if (!gpuc__smi_state_sick(value.state))
         return;

@@ -279,30 +279,47 @@ static void mig_row(table *t, char cells[CELLS][CELL], int count)
     }
 }
 
+/* What is between the bars of a line that may have bars in it. */
+static void inner_text(char *out, size_t size, const char *line)
+{
+    size_t length = strlen(line);
+
+    while (length > 1 && line[length - 1] != '|')
+        length--;
+    gpuc__smi_trim(out, size, line + 1, length > 1 ? length - 2 : 0);
+}
+
+/* The GPU of a row's first word, which has a dot in 2012; NULL: it is none. */
+static gpuc__smi_gpu *gpu_of(table *t, const char *word)
+{
+    char digits[CELL];
+    size_t length = strlen(word);
+    long index;
+
+    gpuc__smi_trim(digits, sizeof(digits), word, length - (length > 1 && word[length - 1] == '.'));
+    index = gpuc__smi_count(digits);
+    return index < 0 ? NULL : gpuc__smi_gpu_at(t->smi, index);
+}
+
 static void process_row(table *t, const char *line)
 {
-    char cell[CELL * 2], words[TOKENS][CELL];
+    char cell[CELL * 2], words[TOKENS][CELL] = {{'\0'}};
     int pid = t->has_gi ? 3 : 1, name = pid + 1 + t->has_type, count;
-    size_t length = strlen(line);
     gpuc__smi_process p = {.pid = -1, .gpu_instance = -1, .compute_instance = -1};
     gpuc__smi_gpu *gpu;
     char *memory;
 
-    while (length > 1 && line[length - 1] != '|')
-        length--;
-    gpuc__smi_trim(cell, sizeof(cell), line + 1, length > 1 ? length - 2 : 0);
+    inner_text(cell, sizeof(cell), line);
     if (!cell[0] || strncmp(cell, "No running", 10) == 0)
         return;
     count = split_words(words, cell, name + 1);
-    if (count && strlen(words[0]) > 1 && words[0][strlen(words[0]) - 1] == '.')
-        words[0][strlen(words[0]) - 1] = '\0'; /* as in 2012 */
-    gpu = count ? gpuc__smi_gpu_at(t->smi, gpuc__smi_count(words[0])) : NULL;
+    gpu = gpu_of(t, words[0]);
     memory = count == name + 1 ? strrchr(words[name], ' ') : NULL;
-    if (!gpu || gpuc__smi_count(words[0]) < 0 || !memory || gpuc__smi_count(words[pid]) < 0) {
+    p.pid = gpuc__smi_count(words[pid]);
+    if (!gpu || !memory || p.pid < 0) {
         t->restricted = true; /* "Not Supported" and the like */
         return;
     }
-    p.pid = gpuc__smi_count(words[pid]);
     if (t->has_gi) {
         p.gpu_instance = gpuc__smi_count(words[1]);
         p.compute_instance = gpuc__smi_count(words[2]);

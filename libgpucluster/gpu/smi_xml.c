@@ -59,7 +59,7 @@ static const char *process_path(const char *path)
     for (size_t i = 0; i < sizeof(process_lists) / sizeof(process_lists[0]); i++) {
         size_t n = strlen(process_lists[i]);
 
-        if (strncmp(path, process_lists[i], n) == 0 && (path[n] == '\0' || path[n] == '/'))
+        if (path[0] == process_lists[i][0] && strncmp(path, process_lists[i], n) == 0 && (path[n] == '\0' || path[n] == '/'))
             return path + n + (path[n] == '/');
     }
     return NULL;
@@ -210,7 +210,7 @@ static bool mig_element(reader *r, const char *path)
     size_t length = strlen(MIG_DEVICE);
     int field;
 
-    if (strncmp(path, MIG_DEVICE, length) != 0)
+    if (path[0] != MIG_DEVICE[0] || strncmp(path, MIG_DEVICE, length) != 0)
         return false;
     if (path[length] == '\0')
         r->mig = NULL;
@@ -233,7 +233,7 @@ static void gpu_element(reader *r, const char *path)
     field = gpuc__smi_field_of(GPUC__SMI_GPU_PATHS, path);
     if (field >= 0) {
         gpuc__smi_value_take(&r->gpu->field[field], gpuc__smi_gpu_fields[field].kind, r->text);
-    } else {
+    } else if (gpuc__smi_may_be_word(r->text)) {
         gpuc__smi_value word;
 
         gpuc__smi_value_read(&word, GPUC__SMI_KIND_TEXT, r->text);
@@ -339,21 +339,38 @@ static bool is_reference(const char *at, size_t left)
     return false;
 }
 
-static bool is_plain(char c)
+/* 1: a byte that needs a look. Written without branches, so that compilers do many at once. */
+static unsigned odd(unsigned char c)
 {
-    return (c >= ' ' && c < 0x7f && c != '&') || c == '\n' || c == '\t' || c == '\r';
+    return (unsigned)(c == '&') | (unsigned)(c > 0x7e) |
+           ((unsigned)(c < ' ') & (unsigned)(c != '\n') & (unsigned)(c != '\t') &
+            (unsigned)(c != '\r'));
+}
+
+/* Bytes from `at` on that need no look: nearly all there are. */
+static size_t plain_length(const char *at, size_t left)
+{
+    size_t n = 0;
+
+    for (unsigned bad = 0; left - n >= 64; n += 64) {
+        for (size_t i = 0; i < 64; i++)
+            bad |= odd((unsigned char)at[n + i]);
+        if (bad)
+            break;
+    }
+    while (n < left && !odd((unsigned char)at[n]))
+        n++;
+    return n;
 }
 
 /* Process names are whatever bytes a program chose, and nvidia-smi does not always escape them. */
 static bool clean(gpuc__buf *out, const char *bytes, size_t length)
 {
     for (size_t i = 0; i < length && !out->failed;) {
-        size_t run = i, n;
+        size_t n = plain_length(bytes + i, length - i);
 
-        while (run < length && is_plain(bytes[run]))
-            run++;
-        gpuc__buf_add(out, bytes + i, run - i);
-        i = run;
+        gpuc__buf_add(out, bytes + i, n);
+        i += n;
         if (i == length)
             break;
         n = utf8_length((const unsigned char *)bytes + i, length - i);
@@ -412,7 +429,7 @@ static int explain(reader *r, const char *first, size_t first_length, gpuc_error
     return code;
 }
 
-static int read_document(reader *r, const gpuc__buf *text, gpuc_error **err)
+static int read_document(reader *r, const char *text, size_t length, gpuc_error **err)
 {
     xmlSAXHandler sax;
 
@@ -428,17 +445,41 @@ static int read_document(reader *r, const gpuc__buf *text, gpuc_error **err)
     if (!r->parser)
         return gpuc__error_nomem(err);
     xmlCtxtUseOptions(r->parser, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-    for (size_t at = 0; at < text->length && !r->done; at += CHUNK) {
-        size_t n = text->length - at < CHUNK ? text->length - at : CHUNK;
+    for (size_t at = 0; at < length && !r->done; at += CHUNK) {
+        size_t n = length - at < CHUNK ? length - at : CHUNK;
 
-        if (xmlParseChunk(r->parser, text->data + at, (int)n, 0))
+        if (xmlParseChunk(r->parser, text + at, (int)n, 0))
             break;
     }
     if (!r->done)
         xmlParseChunk(r->parser, NULL, 0, 1);
     if (r->done && !r->no_memory && !r->limit && !r->hostile)
         return GPUC_OK;
-    return explain(r, gpuc__buf_text(text), text->length, err);
+    return explain(r, text, length, err);
+}
+
+static void reader_free(reader *r)
+{
+    if (r && r->parser) {
+        xmlFreeDoc(r->parser->myDoc); /* libxml2 makes one of its own for a DOCTYPE */
+        xmlFreeParserCtxt(r->parser);
+    }
+    if (r)
+        gpuc__smi_free(r->smi);
+    gpuc__free(r);
+}
+
+/* What came before damage is taken; what is no damage goes to err. */
+static int accept_damage(const reader *r, int rc, gpuc_error **damage, gpuc_error **err)
+{
+    if (rc == GPUC_EPROTO && r->root_seen && !r->hostile)
+        return GPUC_OK;
+    if (rc < 0 && *damage) {
+        if (err && !*err)
+            *err = gpuc_error_ref(*damage);
+        *damage = gpuc_error_unref(*damage);
+    }
+    return rc;
 }
 
 /* damage NULL: a document that is cut or broken is refused. */
@@ -446,8 +487,8 @@ static int parse(gpuc__smi **out, gpuc_error **damage, const char *bytes, size_t
                  gpuc_error **err)
 {
     gpuc__buf text = GPUC__BUF_INIT(2 * GPUC__SMI_INPUT_MAX);
-    size_t start;
     reader *r = NULL;
+    size_t start;
     int rc;
 
     if (length > GPUC__SMI_INPUT_MAX) {
@@ -456,32 +497,25 @@ static int parse(gpuc__smi **out, gpuc_error **damage, const char *bytes, size_t
                                GPUC__SMI_INPUT_MAX);
     }
     start = find_start(bytes, length);
+    bytes += start;
+    length -= start;
     r = gpuc__calloc(1, sizeof(*r));
-    if (!r || !(r->smi = gpuc__calloc(1, sizeof(*r->smi))) ||
-        (start < length && !clean(&text, bytes + start, length - start))) {
+    if (!r || !(r->smi = gpuc__calloc(1, sizeof(*r->smi)))) {
         rc = gpuc__error_nomem(err);
-        goto done;
+    } else if (plain_length(bytes, length) == length) {
+        rc = read_document(r, bytes, length, damage ? damage : err);
+    } else if (clean(&text, bytes, length)) {
+        rc = read_document(r, gpuc__buf_text(&text), text.length, damage ? damage : err);
+    } else {
+        rc = gpuc__error_nomem(err);
     }
-    rc = read_document(r, &text, damage ? damage : err);
-    if (rc == GPUC_EPROTO && damage && r->root_seen && !r->hostile)
-        rc = GPUC_OK; /* with what was read before it */
-    if (rc < 0 && damage && *damage) {
-        if (err && !*err)
-            *err = gpuc_error_ref(*damage);
-        *damage = gpuc_error_unref(*damage);
-    }
+    if (damage)
+        rc = accept_damage(r, rc, damage, err);
     if (rc == GPUC_OK) {
         *out = r->smi;
         r->smi = NULL;
     }
-done:
-    if (r && r->parser) {
-        xmlFreeDoc(r->parser->myDoc); /* libxml2 makes one of its own for a DOCTYPE */
-        xmlFreeParserCtxt(r->parser);
-    }
-    if (r)
-        gpuc__smi_free(r->smi);
-    gpuc__free(r);
+    reader_free(r);
     gpuc__buf_clear(&text);
     return rc;
 }
