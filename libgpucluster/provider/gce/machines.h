@@ -82,8 +82,7 @@ void gpuc__gce_find_begin(gpuc__provider *provider, gpuc__gce_find *find);
 void gpuc__gce_find_drop(gpuc__gce_find *find); /* done does not come */
 void gpuc__gce_find_fail(gpuc__provider *provider, const gpuc_error *error);
 void gpuc__gce_look_turn(void *provider);
-/* A create has ended with it: the look that follows is answered with it, within a few seconds, once.
- * (Otherwise each handful of machines that get ready would list all of them.) */
+/* A create has ended with it: the next look is answered with it, within a few seconds, once. */
 void gpuc__gce_seen_keep(gpuc__provider *provider, const char *name, json_t *instance);
 void gpuc__gce_seen_forget(gpuc__provider *provider, const char *name);
 /* The instances that the filter leaves; a reference of the provider goes with it until done. */
