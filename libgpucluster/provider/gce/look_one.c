@@ -84,13 +84,36 @@ static void look_found(struct gpuc__gce_look *look, json_t *instance)
     }
 }
 
+static bool is_begun(const gpuc__provider *provider, const char *machine)
+{
+    const gpuc__gce_record *record = gpuc__gce_journal_find(provider, machine);
+
+    return record && (record->kind == GPUC__GCE_INSERT || record->kind == GPUC__GCE_BULK);
+}
+
+/* What an earlier run began may still come: a machine that is not there yet is not gone. Create and
+ * destroy bring that to its end. */
+static void look_begun(struct gpuc__gce_look *look)
+{
+    gpuc_error *error = NULL;
+
+    look->info.made_here = true;
+    look->info.provider_id = gpuc__strdup(look->name);
+    look->info.status = gpuc__strdup("begun");
+    if (!look->info.provider_id || !look->info.status)
+        gpuc__error_nomem(&error);
+    look_end(look, error);
+}
+
 static void on_found(gpuc__gce_find *find, json_t *ours, json_t *foreign, gpuc_error *error)
 {
     struct gpuc__gce_look *look = find->data;
 
     if (!error && !ours && foreign)
         gpuc__gce_set_foreign(look->provider, look->machine, foreign, &error);
-    if (error || !ours)
+    if (!error && !ours && is_begun(look->provider, look->machine))
+        look_begun(look);
+    else if (error || !ours)
         look_end(look, error);
     else
         look_found(look, json_array_get(ours, 0));
