@@ -144,7 +144,7 @@ static int set_impersonation(gpuc__kube_auth *auth, gpuc_error **err)
     return ok ? GPUC_OK : gpuc__error_nomem(err);
 }
 
-/* The headers of a request with those given: an array that ends with NULL and borrows its strings. */
+/* The headers of a request with those given: ends with NULL, borrows its strings. */
 static const char **all_headers(const gpuc__kube_auth *auth, const char *const *headers)
 {
     size_t n = 0, more = 0;
@@ -238,9 +238,7 @@ void gpuc__kube_auth_free(gpuc__kube_auth *auth)
     if (!auth)
         return;
     gpuc__plugin_drop(auth->plugin);
-    if (auth->secret)
-        gpuc__context_drop_secret(auth->context, auth->secret);
-    gpuc__free_secret(auth->secret);
+    gpuc__free_secret(auth->secret); /* stays out of sight: it may be good for long yet */
     gpuc__free_secret(auth->authorization);
     gpuc__kubeconfig_free_list(auth->impersonation);
     gpuc__kubeconfig_clear(&auth->config);

@@ -120,8 +120,8 @@ static int resolve_one(char **value, char **file, const char *origin, gpuc_error
         return gpuc__error_nomem(err);
     rc = gpuc__kubeconfig_read_file(&text, &length, path, SECRET_FILE_MAX, err);
     if (rc != GPUC_OK)
-        gpuc__error_wrap(err, rc, GPUC_DOMAIN_KUBERNETES, "%s names the file %s, which cannot be read",
-                         origin ? origin : "the kubeconfig", path);
+        gpuc__error_wrap(err, rc, GPUC_DOMAIN_KUBERNETES,
+                         "%s names the file %s, which cannot be read", origin ? origin : "the kubeconfig", path);
     if (rc == GPUC_OK) {
         gpuc__free_secret(*value);
         *value = text;

@@ -36,8 +36,9 @@ static int decode(const gpuc__kubeconfig_reader *r, const gpuc__yaml_node *node,
     for (size_t pad = n; size > 0 && pad > n - 2 && packed[pad - 1] == '='; pad--)
         size--; /* EVP_DecodeBlock counts the padding as zero bytes */
     if (size <= 0 || memchr(bytes, 0, (size_t)size)) {
-        rc = gpuc__kubeconfig_fail(r, node, GPUC_EINVAL, "not the base64 of a PEM text: the value of", key,
-                     "encode the PEM file with base64 -w0");
+        rc = gpuc__kubeconfig_fail(r, node, GPUC_EINVAL,
+                                   "not the base64 of a PEM text: the value of", key,
+                                   "encode the PEM file with base64 -w0");
         goto done;
     }
     *out = gpuc__strndup((char *)bytes, (size_t)size);
@@ -63,8 +64,9 @@ int gpuc__kubeconfig_data_of(const gpuc__kubeconfig_reader *r, const gpuc__yaml_
     if (gpuc__kubeconfig_absent(node) || (node->kind == GPUC__YAML_SCALAR && !*node->text))
         return gpuc__kubeconfig_text_of(r, map, key, file);
     if (node->kind != GPUC__YAML_SCALAR)
-        return gpuc__kubeconfig_fail(r, node, GPUC_EINVAL, "base64 text was expected as the value of", data_key,
-                       "encode the PEM file with base64 -w0");
+        return gpuc__kubeconfig_fail(r, node, GPUC_EINVAL,
+                                     "base64 text was expected as the value of", data_key,
+                                     "encode the PEM file with base64 -w0");
     return decode(r, node, data_key, pem);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One run of a credential plugin on the loop: its two pipes, its end by a pidfd, a deadline. It gets
- * a process group of its own, so that all it has started ends with it. */
+/* One run of a credential plugin on the loop: its two pipes, its end by a pidfd, a deadline. It
+ * gets a process group of its own, so that all it has started ends with it. */
 #include "kube/plugin.h"
 
 #include <errno.h>
@@ -132,8 +132,8 @@ static gpuc_error *failure(gpuc__plugin *p, int code, const char *what, int numb
     gpuc_error *error = NULL;
     char *said = gpuc__text_line(gpuc__buf_text(&p->messages));
 
-    gpuc__error_set(&error, code, GPUC_DOMAIN_KUBERNETES, "the credential plugin %.200s %s%.0d%s%.400s",
-                    p->command, what, number, said && *said ? ": " : "", said ? said : "");
+    gpuc__error_set(&error, code, GPUC_DOMAIN_KUBERNETES,
+                    "the credential plugin %.200s %s%.0d%s%.400s", p->command, what, number, said && *said ? ": " : "", said ? said : "");
     gpuc__error_native(&error, number);
     gpuc__error_evidence(&error, gpuc__buf_text(&p->messages), p->messages.length);
     gpuc__error_remedy(&error, "run the plugin by hand and log in again with its provider's tool "
@@ -198,7 +198,7 @@ static bool same_name(const char *a, const char *b)
     return strncmp(a, b, n) == 0 && b[n] == '=';
 }
 
-/* Our environment, what the kubeconfig adds, and what the protocol adds; the strings are borrowed. */
+/* Our environment, what the kubeconfig adds, what the protocol adds; the strings are borrowed. */
 static char **make_env(char **added, char *info)
 {
     char **env;

@@ -163,7 +163,8 @@ static void test_kube_oom__a_plugin_and_its_request(void **state)
     long n = 0;
 
     put("plugin",
-        "#!/bin/sh\necho '{\"apiVersion\":\"v\",\"kind\":\"ExecCredential\",\"status\":{\"token\":\"t\"}}'\n",
+        "#!/bin/sh\necho '{\"apiVersion\":\"v\",\"kind\":\"ExecCredential\","
+        "\"status\":{\"token\":\"t\"}}'\n",
         0700);
     gpuc_set_allocator(&allocator);
     while (n < 1000 && !request_with(n))

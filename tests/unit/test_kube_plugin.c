@@ -97,6 +97,39 @@ static void test_plugin__a_certificate_has_connections_of_its_own(void **state)
     close_kube();
 }
 
+static void on_log(gpuc_context *ctx, int level, const char *category, const char *message,
+                   void *userdata)
+{
+    char *all = userdata;
+
+    (void)ctx;
+    (void)level;
+    (void)category;
+    strncat(all, message, 4095 - strlen(all));
+}
+
+static void test_plugin__its_token_is_never_shown(void **state)
+{
+    kube_step steps[] = {{"GET", "/version", 403,
+                          KUBE_STATUS(403, "Forbidden", "not with tok3n-of-length"),
+                          .headers = "Warning: 299 - \"tok3n-of-length is old\"\r\n"},
+                         {NULL}};
+    char all[4096] = "";
+    kube_end end = {0};
+
+    open_kube(steps, plugin("#!/bin/sh\necho \"" CREDENTIAL(
+                         "\\\"token\\\":\\\"tok3n-of-length\\\"") "\"\n"));
+    gpuc_context_set_log(context, on_log, GPUC_LOG_DEBUG, all, NULL);
+    get(&end, 20000);
+    kube_wait(&end);
+    assert_int_equal(gpuc_error_code(end.error), GPUC_EPERM);
+    assert_non_null(strstr(all, "[redacted] is old"));
+    assert_null(strstr(all, "tok3n"));
+    gpuc_context_set_log(context, NULL, 0, NULL, NULL);
+    kube_drop(&end);
+    close_kube();
+}
+
 static void expect_failure(gpuc__kubeconfig *config, int code, const char *message,
                            const char *remedy)
 {
@@ -202,6 +235,7 @@ int main(void)
         cmocka_unit_test(test_plugin__runs_once_for_all_and_again_when_refused),
         cmocka_unit_test(test_plugin__runs_again_when_its_credential_ends),
         cmocka_unit_test(test_plugin__a_certificate_has_connections_of_its_own),
+        cmocka_unit_test(test_plugin__its_token_is_never_shown),
         cmocka_unit_test(test_plugin__failures_are_told_with_what_it_said),
         cmocka_unit_test(test_plugin__ends_with_its_call),
         cmocka_unit_test(test_plugin__a_watch_outlives_its_credential),
