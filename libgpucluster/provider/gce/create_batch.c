@@ -206,8 +206,9 @@ static void advance(gpuc__gce_batch *batch)
     batch->error = NULL;
     if (batch->scope == GPUC__GCE_SCOPE_EXISTS)
         again = batch->repeats++ < REPEATS_MAX;
-    else if (!batch->lost && (!error || batch->scope == GPUC__GCE_SCOPE_ZONE ||
-                              batch->scope == GPUC__GCE_SCOPE_REGION))
+    else if (!batch->lost && (error ? batch->scope == GPUC__GCE_SCOPE_ZONE ||
+                                          batch->scope == GPUC__GCE_SCOPE_REGION
+                                    : batch->found > 0)) /* none, and no error: not seen yet */
         again = next_place(batch);
     if (again) {
         gpuc_error_unref(error);
