@@ -102,6 +102,14 @@ def drop_in_every_order(spec_file, state_dir):
     return check("handles may be dropped in any order", count == 120, f"{count} orders")
 
 
+def capture():
+    text = "GPU 0: Example (UUID: GPU-1)\n"
+    read = json.loads(g.gpuc_gpu_parse(text, len(text))[1])
+    refused = caught(g.gpuc_gpu_parse, "hello", 5)
+    return check("a capture of nvidia-smi is read", read["form"] == "list"
+                 and read["gpus"][0]["uuid"] == "GPU-1" and refused[0] == g.GPUC_EPROTO)
+
+
 def up(context, cluster):
     _, op = g.gpuc_cluster_up_start(cluster, 0)
     events = finish(context, op)
@@ -115,7 +123,7 @@ def up(context, cluster):
 def main():
     spec_file, state_dir = sys.argv[1:3]
     _, context = g.gpuc_context_new()
-    held = errors_are_exceptions(context)
+    held = errors_are_exceptions(context) & capture()
     _, cluster = opened(context, spec_file, state_dir)
     if sys.argv[3:] == ["up"]:
         changes = json.loads(g.gpuc_plan_to_json(g.gpuc_cluster_plan(cluster, 0)[1]))["changes"]

@@ -65,6 +65,18 @@ func wrongSpec() {
 	native.Gpuc_error_unref(err)
 }
 
+func capture() {
+	texts := native.New_string_out()
+	errs := native.New_error_out()
+	defer native.Delete_string_out(texts)
+	defer native.Delete_error_out(errs)
+	line := "GPU 0: Example (UUID: GPU-1)\n"
+	must(native.Gpuc_gpu_parse(texts, line, int64(len(line)), errs), native.Error_out_value(errs))
+	var read struct{ Form string }
+	err := json.Unmarshal([]byte(native.String_out_take(texts)), &read)
+	check("a capture of nvidia-smi is read", err == nil && read.Form == "list")
+}
+
 func openCluster(context native.Gpuc_context, errs native.Gpuc_error) native.Gpuc_cluster {
 	specs := native.New_spec_out()
 	defer native.Delete_spec_out(specs)
@@ -142,6 +154,7 @@ func main() {
 	must(native.Gpuc_context_new(contexts, errs), native.Error_out_value(errs))
 	context := native.Context_out_value(contexts)
 	wrongSpec()
+	capture()
 	cluster := openCluster(context, errs)
 	if len(os.Args) > 3 && os.Args[3] == "up" {
 		up(context, cluster, errs)
