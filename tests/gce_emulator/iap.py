@@ -190,6 +190,10 @@ class Relay:
         if session is None:
             await client.close(SID_UNKNOWN, "unknown session")
             return None
+        for _ in range(100):  # its end may come after its successor
+            if session.client is None or not session.client.closing:
+                break
+            await asyncio.sleep(0.02)
         if session.client is not None:
             session.client.abort()
             await client.close(SID_IN_USE, "session in use")

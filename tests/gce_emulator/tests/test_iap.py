@@ -224,6 +224,56 @@ class Faults(Base):
         self.assertEqual(await client.message(), (2, data(b"ab")))
 
 
+class Breaks(Base):
+    async def asyncSetUp(self):
+        await super().asyncSetUp()
+        self.blob = os.urandom(2_000_000)
+
+        async def source(_reader, writer):
+            writer.write(self.blob)
+            await writer.drain()
+            writer.close()
+
+        self.source = await asyncio.start_server(source, "127.0.0.1", 0)
+        where = self.source.sockets[0].getsockname()
+
+        async def reach(_instance, _port):
+            return where
+
+        self.relay.reach = reach
+
+    async def asyncTearDown(self):
+        await super().asyncTearDown()
+        self.source.close()
+
+    async def download(self, fault):
+        """All that comes, and how often the tunnel broke on the way."""
+        self.relay.faults = [{"after": 600_000, "on": "any", "times": 2, **fault}]
+        client = await self.connect()
+        sid, got, acked, breaks = await self.sid(client), bytearray(), 0, 0
+        while len(got) < len(self.blob):
+            try:
+                kind, text = await client.message()
+            except (asyncio.IncompleteReadError, ConnectionError):
+                kind, text = 8, b""
+            if kind == 8:
+                breaks += 1
+                client.send(text, 8)
+                client, _ = await Client.open(
+                    self.port, f"/v4/reconnect?sid={sid}&ack={len(got)}&zone=z")
+                self.assertEqual((await client.message())[1][:2], b"\0\2")
+            elif text[:2] == b"\0\4":
+                got += text[6:]
+            if len(got) - acked > 32768:
+                acked = len(got)
+                client.send(struct.pack(">HQ", 7, acked))
+        return bytes(got), breaks
+
+    async def test_a_download_broken_twice_loses_nothing(self):
+        for fault in ({"fault": "close", "code": 4004}, {"fault": "drop"}):
+            self.assertEqual(await self.download(fault), (self.blob, 2))
+
+
 class Closed(Base):
     rules: list = []
 
