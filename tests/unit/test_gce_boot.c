@@ -43,6 +43,13 @@ static void test_gce_boot__makes_again_what_went_while_it_booted(void **state)
     gce.instances[0].gone = true; /* preempted */
     pthread_mutex_unlock(&gce.lock);
     provider_wait(context, &r, 5000);
+    if (r.code) { /* it went before it was listed: it may only be late, so the next try looks first */
+        assert_int_equal(r.code, GPUC_EREMOTE);
+        provider_result_clear(&r);
+        memset(&r, 0, sizeof(r));
+        gpuc__provider_gce.create(provider, &machines[0], "a-2", provider_on_machine, &r);
+        provider_wait(context, &r, 5000);
+    }
     assert_int_equal(r.code, 0);
     assert_int_equal(gce_made("c1-m1"), 2);
     assert_int_equal(gce_left(), 1);
