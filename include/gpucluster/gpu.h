@@ -11,8 +11,8 @@ GPUC_BEGIN_DECLS
  * Reads a saved capture of nvidia-smi of any driver from 375 to 610: -q -x, -q, the plain table, CSV
  * with its header, -L, topo -m, nvlink -s, --version, --help-query-gpu, the texts it prints instead
  * when there is no driver, or several of them one after the other, which are brought together GPU by
- * GPU. The result is {"gpus": [{"uuid","bus","product","memory_mib","memory_gbs","nvidia_smi": {…}}],
- * "form": one of "xml", "query", "table", "csv", "list", "nvlink", "topology", "version", "fields",
+ * GPU. The result is {"gpus": [{"index","uuid","bus","product","memory_mib","memory_gbs",
+ * "nvidia_smi": {…}}], "form": one of "xml", "query", "table", "csv", "list", "nvlink", "topology", "version", "fields",
  * "failure" or "mixed", "forms": [all of them], "dtd", "driver", "cuda", "time", "attached_gpus",
  * "simulated", "topology": {"devices","links","affinity"}, "fields": [what the driver lists],
  * "query": the argument of --query-gpu that asks for all of it that is read here, "failures":

@@ -16,7 +16,18 @@ GPUC_API int gpuc_report_verdict(const gpuc_report *report);
 /** Whether any GPU in it is a stand-in. @param[in] report not NULL. @return 1 or 0. @blocking no @threadsafety any thread @since 0.1 */
 GPUC_API int gpuc_report_simulated(const gpuc_report *report);
 
-/** The report as JSON: {"cluster","verdict","simulated","machines":[{"name","verdict","gpus":[…],"checks":[{"id","status","observed","threshold","remedy","gpu","evidence"}]}]}. @param[in] report not NULL. @return new string (gpuc_free), or NULL without memory. @blocking no @threadsafety any thread @since 0.1 */
+/**
+ * The report as JSON: {"cluster","verdict","simulated","machines":[{"name","verdict","simulated",
+ * "started","finished","driver","cuda","kernel","gpus":[{"index","uuid","bus","product",
+ * "memory_mib","memory_gbs","nvidia_smi"}],"checks":[{"id","title","status" (pass, skip, warn or
+ * fail),"applies","gpu": null or {"index","uuid","bus","mig"},"observed","threshold","source" (of
+ * the threshold),"reason" (why it was skipped),"remedy","evidence"}]}]}. What is not known is null.
+ * @param[in] report not NULL.
+ * @return new string (gpuc_free), or NULL without memory.
+ * @blocking no
+ * @threadsafety any thread
+ * @since 0.1
+ */
 GPUC_API char *gpuc_report_to_json(const gpuc_report *report);
 
 /** The report as a table for people. @param[in] report not NULL. @return new string (gpuc_free), or NULL without memory. @blocking no @threadsafety any thread @since 0.1 */

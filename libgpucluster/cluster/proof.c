@@ -21,6 +21,7 @@
 
 typedef struct proving {
     char nonce[33];
+    int64_t started_ms;
     gpuc__collect *collect;
     gpuc__machine_proof *proof;
     gpuc__buf pod_log;
@@ -139,6 +140,15 @@ static gpuc_error *proof_error(const gpuc__action *action, const gpuc__machine_p
     return error;
 }
 
+static int save(const gpuc__action *action, gpuc_error **err)
+{
+    proving *p = action->work;
+
+    p->proof->started_ms = p->started_ms;
+    p->proof->finished_ms = gpuc__now_ms();
+    return gpuc__proof_record_save(action->member, p->proof, err);
+}
+
 static void on_labelled(void *data, json_t *result, gpuc_error *error)
 {
     gpuc__action *action = data;
@@ -147,7 +157,7 @@ static void on_labelled(void *data, json_t *result, gpuc_error *error)
     (void)result;
     action->kube_call = NULL;
     if (!error)
-        gpuc__proof_record_save(action->member, p->proof, &error);
+        save(action, &error);
     if (!error) {
         action->proved = true;
         error = proof_error(action, p->proof);
@@ -297,7 +307,7 @@ static void finish_unlabelled(gpuc__action *action, gpuc_error *error)
                   action->member->name, gpuc_error_message(error));
         gpuc_error_unref(error);
         error = NULL;
-        if (gpuc__proof_record_save(action->member, p->proof, &error) == GPUC_OK)
+        if (save(action, &error) == GPUC_OK)
             error = failure;
         else
             gpuc_error_unref(failure);
@@ -459,6 +469,7 @@ void gpuc__proof_act(gpuc__action *action)
         finish_nomem(action);
         return;
     }
+    p->started_ms = gpuc__now_ms();
     if (RAND_bytes(random, sizeof(random)) != 1) {
         gpuc__error_set(&error, GPUC_EINTERNAL, GPUC_DOMAIN_TLS, "no random bytes to be had");
         finish(action, error);

@@ -309,7 +309,8 @@ static json_t *gpu_to_json(const gpuc__smi_gpu *gpu)
 {
     json_t *details = gpuc__smi_gpu_to_json(gpu);
 
-    return json_pack("{s:O?, s:O?, s:O?, s:O?, s:n, s:o}", "uuid", json_object_get(details, "uuid"),
+    return json_pack("{s:O?, s:O?, s:O?, s:O?, s:O?, s:n, s:o}", "index",
+                     json_object_get(details, "index"), "uuid", json_object_get(details, "uuid"),
                      "bus", json_object_get(details, "bus"), "product",
                      json_object_get(details, "product"), "memory_mib",
                      json_object_get(details, "memory_total_mib"), "memory_gbs", "nvidia_smi",

@@ -125,7 +125,7 @@ static char *dup_known(const char *text, int *rc)
 }
 
 /* GPUs as nvidia-smi lists them, and behind them those that only the PCI bus shows. */
-static void add_gpu(gpuc__checkup *up, const gpuc__smi_gpu *gpu, const char *bus)
+static void add_gpu(gpuc__checkup *up, const gpuc__smi_gpu *gpu, const char *bus, int index)
 {
     gpuc__machine_proof *proof = up->proof;
     gpuc__proof_gpu *list = gpuc__realloc(proof->gpus, (proof->gpu_count + 1) * sizeof(*list));
@@ -139,6 +139,7 @@ static void add_gpu(gpuc__checkup *up, const gpuc__smi_gpu *gpu, const char *bus
     proof->gpus = list;
     g = &list[proof->gpu_count++];
     memset(g, 0, sizeof(*g));
+    g->index = index;
     g->memory_mib = -1;
     g->bus = dup_known(bus, &up->rc);
     if (gpu) {
@@ -165,7 +166,7 @@ static void check_gpus(gpuc__checkup *up)
     for (size_t i = 0; c->smi && i < c->smi->gpu_count && !up->rc; i++) {
         const gpuc__smi_gpu *gpu = &c->smi->gpus[i];
 
-        add_gpu(up, gpu, gpu->bus);
+        add_gpu(up, gpu, gpu->bus, (int)i);
         gpuc__check_gpu(up, gpu);
         gpuc__check_cuda(up, gpuc__smi_gpu_key(gpu), gpu->bus, gpu);
     }
@@ -176,7 +177,7 @@ static void check_gpus(gpuc__checkup *up)
         for (size_t k = 0; c->smi && k < c->smi->gpu_count; k++)
             seen = seen || strcmp(c->smi->gpus[k].bus, d->bus) == 0;
         if (!seen && gpuc__pci_is_gpu(d)) {
-            add_gpu(up, NULL, d->bus);
+            add_gpu(up, NULL, d->bus, -1);
             gpuc__check_cuda(up, d->bus, d->bus, NULL);
         }
     }

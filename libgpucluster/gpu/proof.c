@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The proof as an object: checks, verdict, labels, JSON. What is checked is in checks.c. */
+/* The proof as an object: checks, verdict, labels. What is checked is in checks.c, JSON in
+ * proof_json.c. */
 #include "gpu/proof.h"
 
 #include <stdio.h>
@@ -45,24 +46,50 @@ char *gpuc__proof_text(const char *text, size_t max)
     return copy;
 }
 
-static bool same_gpu(const char *a, const char *b)
+static bool same(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+const gpuc__proof_gpu *gpuc__proof_gpu_of(const gpuc__machine_proof *proof, const char *key)
+{
+    for (size_t i = 0; key && i < proof->gpu_count; i++) {
+        const gpuc__proof_gpu *g = &proof->gpus[i];
+        json_t *mig;
+        size_t k;
+
+        if ((g->uuid && strcmp(g->uuid, key) == 0) || (g->bus && strcmp(g->bus, key) == 0))
+            return g;
+        json_array_foreach(json_object_get(g->details, "mig"), k, mig) {
+            if (strcmp(gpuc__table_text(mig, "uuid"), key) == 0)
+                return g;
+        }
+    }
+    return NULL;
+}
+
+/* The name that a check keeps its GPU by: of a known GPU the uuid, where it has one, whichever of
+ * its names was given; of a MIG device its own. */
+static const char *canonical(char key[KEY_MAX_BYTES + 1], const gpuc__machine_proof *proof,
+                             const char *gpu)
+{
+    const gpuc__proof_gpu *g;
+
+    if (!gpu || !*gpu)
+        return NULL;
+    snprintf(key, KEY_MAX_BYTES + 1, "%s", gpu);
+    clean(key);
+    g = gpuc__proof_gpu_of(proof, key);
+    return g && g->uuid && same(g->bus, key) ? g->uuid : key;
+}
+
+/* gpu: canonical */
 static gpuc__check *find(const gpuc__machine_proof *proof, const char *id, const char *gpu)
 {
-    char key[KEY_MAX_BYTES + 1];
-
-    if (gpu) {
-        snprintf(key, sizeof(key), "%s", gpu);
-        clean(key);
-        gpu = key;
-    }
     for (size_t i = 0; i < proof->check_count; i++) {
         gpuc__check *c = &proof->checks[i];
 
-        if (strcmp(c->id, id) == 0 && same_gpu(c->gpu, gpu))
+        if (strcmp(c->id, id) == 0 && same(c->gpu, gpu))
             return c;
     }
     return NULL;
@@ -71,7 +98,9 @@ static gpuc__check *find(const gpuc__machine_proof *proof, const char *id, const
 const gpuc__check *gpuc__proof_find(const gpuc__machine_proof *proof, const char *id,
                                     const char *gpu)
 {
-    return find(proof, id, gpu);
+    char key[KEY_MAX_BYTES + 1];
+
+    return find(proof, id, canonical(key, proof, gpu));
 }
 
 static void check_clear(gpuc__check *c)
@@ -135,10 +164,12 @@ int gpuc__proof_set(gpuc__machine_proof *proof, const char *id, const char *gpu,
 {
     json_t *row = gpuc__table_find_text(proof->table, "checks", "id", id);
     gpuc__check made = {.status = status}, *slot = NULL;
+    char key[KEY_MAX_BYTES + 1];
 
     if (!row || gpuc__check_status_name(status)[0] == '?')
         return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_GPU,
                                "there is no check \"%s\" with status %d", id, status);
+    gpu = canonical(key, proof, gpu);
     if (!observed || !*observed)
         observed = "-";
     if (!threshold)
@@ -161,7 +192,8 @@ int gpuc__proof_set(gpuc__machine_proof *proof, const char *id, const char *gpu,
 
 void gpuc__proof_set_idle(gpuc__machine_proof *proof, const char *id, const char *gpu)
 {
-    gpuc__check *c = find(proof, id, gpu);
+    char key[KEY_MAX_BYTES + 1];
+    gpuc__check *c = find(proof, id, canonical(key, proof, gpu));
 
     if (c && c->status == GPUC_CHECK_SKIP)
         c->idle = true;
@@ -206,53 +238,6 @@ void gpuc__proof_labels(const gpuc__machine_proof *proof, bool with_pod, gpuc__l
     }
     *gpu = for_gpu;
     *cuda = for_cuda;
-}
-
-static json_t *text_or_null(const char *text)
-{
-    return text ? json_string(text) : json_null();
-}
-
-static json_t *gpu_to_json(const gpuc__proof_gpu *g)
-{
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:O?}", "uuid", text_or_null(g->uuid), "bus",
-                     text_or_null(g->bus), "product", text_or_null(g->product), "memory_mib",
-                     g->memory_mib < 0 ? json_null() : json_integer((json_int_t)g->memory_mib),
-                     "memory_gbs", g->gbs > 0 ? json_real(g->gbs) : json_null(), "nvidia_smi",
-                     g->details);
-}
-
-static json_t *check_to_json(const gpuc__machine_proof *proof, const gpuc__check *c)
-{
-    json_t *row = gpuc__table_find_text(proof->table, "checks", "id", c->id);
-
-    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:s, s:s, s:o, s:o, s:s}", "id", c->id, "title",
-                     gpuc__table_text(row, "title"), "status",
-                     gpuc__check_status_name(c->status), "applies", !c->idle, "gpu",
-                     text_or_null(c->gpu), "observed", c->observed, "threshold", c->threshold,
-                     "remedy", text_or_null(c->remedy), "evidence", text_or_null(c->evidence),
-                     "source", gpuc__table_text(row, "source"));
-}
-
-json_t *gpuc__proof_to_json(const gpuc__machine_proof *proof)
-{
-    json_t *gpus = json_array(), *checks = json_array(), *object;
-    int failed = !gpus || !checks;
-
-    for (size_t i = 0; i < proof->gpu_count; i++)
-        failed |= json_array_append_new(gpus, gpu_to_json(&proof->gpus[i]));
-    for (size_t i = 0; i < proof->check_count; i++)
-        failed |= json_array_append_new(checks, check_to_json(proof, &proof->checks[i]));
-    object = json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "name", proof->name, "verdict",
-                       gpuc__check_status_name(gpuc__proof_verdict(proof)), "simulated",
-                       proof->simulated, "driver", text_or_null(proof->driver), "cuda",
-                       text_or_null(proof->cuda), "kernel", text_or_null(proof->kernel), "gpus",
-                       gpus, "checks", checks);
-    if (failed) {
-        json_decref(object);
-        object = NULL;
-    }
-    return object;
 }
 
 void gpuc__proof_free(gpuc__machine_proof *proof)

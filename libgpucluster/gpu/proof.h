@@ -13,8 +13,8 @@
 typedef struct gpuc__check {
     char *id;        /* "gpu.count" */
     int status;      /* GPUC_CHECK_… */
-    char *gpu;       /* uuid or bus id; NULL: the machine as a whole */
-    char *observed;
+    char *gpu;       /* uuid, else bus id, or the uuid of a MIG device; NULL: the whole machine */
+    char *observed;  /* of a skipped check: why it was skipped */
     char *threshold; /* what would have passed */
     char *remedy;    /* NULL when it passed */
     char *evidence;  /* at most 1 KiB of what was read; NULL */
@@ -22,6 +22,7 @@ typedef struct gpuc__check {
 } gpuc__check;
 
 typedef struct gpuc__proof_gpu {
+    int index;                  /* as nvidia-smi counts; -1: it does not list this one */
     char *uuid, *bus, *product; /* NULL: not known */
     double memory_mib;          /* < 0: not known */
     double gbs;                 /* measured by the probe; 0: not */
@@ -31,6 +32,7 @@ typedef struct gpuc__proof_gpu {
 typedef struct gpuc__machine_proof {
     char *name;
     bool simulated;
+    int64_t started_ms, finished_ms; /* since the epoch; 0: not known */
     char *driver, *cuda, *kernel; /* NULL: not known */
     gpuc__proof_gpu *gpus;
     size_t gpu_count;
@@ -47,13 +49,17 @@ int gpuc__proof_evaluate(gpuc__machine_proof **out, const char *machine, int exp
                          const char *probe_reason, gpuc_error **err);
 /* A proof without checks. NULL: *err says why. */
 gpuc__machine_proof *gpuc__proof_new(const char *machine, gpuc_error **err);
-/* Adds a check, or replaces the one of that id and gpu. threshold and, unless it passed, remedy
- * come from the table when NULL. GPUC_EINVAL for an id not in the table. */
+/* Adds a check, or replaces the one of that id and gpu, which is a uuid, a bus id or the uuid of a
+ * MIG device (NULL: the machine). observed: what was seen; of a skipped check, why it was skipped.
+ * threshold and, unless it passed, remedy come from the table when NULL. GPUC_EINVAL for an id not
+ * in the table. */
 int gpuc__proof_set(gpuc__machine_proof *proof, const char *id, const char *gpu, int status,
                     const char *observed, const char *threshold, const char *remedy,
                     const char *evidence, gpuc_error **err);
 const gpuc__check *gpuc__proof_find(const gpuc__machine_proof *proof, const char *id,
                                     const char *gpu);
+/* The GPU of that uuid or bus id, or the one of which that is a MIG device; NULL: not listed. */
+const gpuc__proof_gpu *gpuc__proof_gpu_of(const gpuc__machine_proof *proof, const char *key);
 /* Marks a skipped check as one that does not apply. */
 void gpuc__proof_set_idle(gpuc__machine_proof *proof, const char *id, const char *gpu);
 /* The worst check; one that does not apply has no say. */

@@ -170,12 +170,6 @@ static const char *verdict_word(int status)
     return words[status];
 }
 
-static bool about(const gpuc__check *c, const gpuc__proof_gpu *g)
-{
-    return !c->gpu || (g && ((g->uuid && strcmp(c->gpu, g->uuid) == 0) ||
-                             (g->bus && strcmp(c->gpu, g->bus) == 0)));
-}
-
 /* "9 pass, 1 fail", and the worst of them: the machine's own checks count for each of its GPUs. */
 static int count_checks(char *out, size_t size, const gpuc__machine_proof *m,
                         const gpuc__proof_gpu *g)
@@ -186,7 +180,7 @@ static int count_checks(char *out, size_t size, const gpuc__machine_proof *m,
     for (size_t i = 0; i < m->check_count; i++) {
         const gpuc__check *c = &m->checks[i];
 
-        if (c->idle || (g && !about(c, g)))
+        if (c->idle || (g && c->gpu && gpuc__proof_gpu_of(m, c->gpu) != g))
             continue;
         counts[c->status]++;
         worst = c->status > worst ? c->status : worst;
@@ -207,7 +201,10 @@ static void fill_row(row *r, const gpuc__machine_proof *m, size_t index)
     int worst = count_checks(checks, sizeof(checks), m, g);
 
     set(r, 0, m->name);
-    snprintf(text, sizeof(text), "%zu %.64s", index, g && g->product ? g->product : "?");
+    if (g && g->index >= 0)
+        snprintf(text, sizeof(text), "%d %.64s", g->index, g->product ? g->product : "?");
+    else
+        snprintf(text, sizeof(text), "? %.64s", g && g->product ? g->product : "?");
     set(r, 1, g ? text : "-");
     set(r, 2, g ? g->uuid ? g->uuid : g->bus : NULL);
     set(r, 3, m->driver);
