@@ -20,4 +20,4 @@ sudo=
 export DEBIAN_FRONTEND=noninteractive
 $sudo apt-get -qq update
 # shellcheck disable=SC2086 # a list of names
-$sudo apt-get -qq -y install --no-install-recommends $missing >/dev/null
+$sudo apt-get -qq -y -o DPkg::Lock::Timeout=600 install --no-install-recommends $missing >/dev/null

@@ -9,9 +9,9 @@ BED_PACKAGES="python3 lxd lxd-client lxcfs dnsmasq-base uidmap squashfs-tools de
 # bed_apt_install PACKAGE…: with the lists there are, or else with new ones.
 bed_apt_install() {
     export DEBIAN_FRONTEND=noninteractive
-    if ! apt-get install -y --no-install-recommends "$@"; then
+    if ! apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "$@"; then
         apt-get update
-        apt-get install -y --no-install-recommends "$@"
+        apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "$@"
     fi
 }
 
