@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The proof of one machine: nvidia-smi is read, each GPU computes, Kubernetes counts them, a pod runs
  * on them; then the labels follow the verdict and the record is kept. */
-#include <openssl/rand.h>
 #include <string.h>
 
 #include "cluster/action.h"
+#include "cluster/look.h"
 #include "cluster/proof_record.h"
 #include "core/context.h"
-#include "gpu/collect.h"
-#include "gpu/probe.h"
 #include "gpu/proof.h"
 #include "kube/job.h"
 #include "kube/node.h"
@@ -20,9 +18,7 @@
 #define POD_LOG_MAX 65536
 
 typedef struct proving {
-    char nonce[33];
-    int64_t started_ms;
-    gpuc__collect *collect;
+    gpuc__look *look;
     gpuc__machine_proof *proof;
     gpuc__buf pod_log;
     gpuc__job_run *job;
@@ -35,7 +31,6 @@ static void free_proving(gpuc__action *action)
     action->work = NULL;
     if (!p)
         return;
-    gpuc__collect_free(p->collect);
     gpuc__proof_free(p->proof);
     gpuc__buf_clear(&p->pod_log);
     gpuc__free(p);
@@ -44,7 +39,6 @@ static void free_proving(gpuc__action *action)
 static void finish(gpuc__action *action, gpuc_error *error)
 {
     free_proving(action);
-    action->ssh_op = NULL;
     if (!gpuc__action_was_cancelled(action, error))
         gpuc__action_answer(action, GPUC__VERDICT_PRESENT, NULL, error);
 }
@@ -144,7 +138,6 @@ static int save(const gpuc__action *action, gpuc_error **err)
 {
     proving *p = action->work;
 
-    p->proof->started_ms = p->started_ms;
     p->proof->finished_ms = gpuc__now_ms();
     return gpuc__proof_record_save(action->member, p->proof, err);
 }
@@ -353,131 +346,53 @@ static void look_at_node(gpuc__action *action)
         finish_nomem(action);
 }
 
-/* probe NULL: it was not run, for the reason given. */
-static void evaluate(gpuc__action *action, const gpuc__probe *probe, const char *reason)
+static void on_look(void *data, gpuc__machine_proof *proof, gpuc_error *error)
 {
+    gpuc__action *action = data;
     proving *p = action->work;
-    gpuc_error *error = NULL;
 
-    if (gpuc__proof_evaluate(&p->proof, action->member->name, action->member->gpus, p->collect, probe,
-                             reason, &error) < 0)
+    p->look = NULL;
+    p->proof = proof;
+    action->cancel_work = NULL;
+    if (error || action->cancelled)
         finish(action, error);
     else
         look_at_node(action);
 }
 
-/* What came before the deadline says where it hung: that is read rather than thrown away. True when
- * the error, which is consumed then, was no more than that. */
-static bool was_cut(gpuc_error **error, size_t out_length)
+static void on_progress(void *data, const char *what)
 {
-    if (!*error || gpuc_error_code(*error) != GPUC_ETIMEDOUT || !out_length)
-        return false;
-    *error = gpuc_error_unref(*error);
-    return true;
+    const gpuc__action *action = data;
+
+    gpuc__node_progress(action->node, what);
 }
 
-static void on_computed(void *data, int status, const char *out, size_t out_length,
-                        const char *errout, size_t errout_length, gpuc_error *error)
+static void cancel_look(gpuc__action *action)
 {
-    gpuc__action *action = data;
-    gpuc__probe *probe = NULL;
+    const proving *p = action->work;
 
-    action->ssh_op = NULL;
-    if (was_cut(&error, out_length))
-        status = 124; /* as timeout(1) has it */
-    if (!error && !action->cancelled)
-        gpuc__probe_parse(&probe, status, out, out_length, errout, errout_length, &error);
-    if (error || action->cancelled)
-        finish(action, error);
-    else
-        evaluate(action, probe, NULL);
-    gpuc__probe_free(probe);
-}
-
-/* The probe's text is a here-document of the command, so that nothing is written on the machine. */
-static char *compute_script(gpuc__action *action, gpuc_error **err)
-{
-    proving *p = action->work;
-    char **busy = NULL, *command = NULL, *text = NULL, *script = NULL;
-    size_t count = 0;
-    int rc = gpuc__proof_busy(&busy, &count, p->collect, err);
-
-    if (rc == GPUC_OK)
-        rc = gpuc__probe_command(&command, p->collect->simulated ? GPUC__PROBE_MIB_SIMULATED : 0,
-                                 (const char *const *)busy, count, err);
-    if (rc == GPUC_OK)
-        rc = gpuc__probe_script(&text, err);
-    if (rc == GPUC_OK) {
-        script = gpuc__asprintf("%s <<'EOF-%s'\n%s\nEOF-%s\n", command, p->nonce, text, p->nonce);
-        if (!script)
-            gpuc__error_nomem(err);
-    }
-    gpuc__proof_busy_free(busy);
-    gpuc__free(command);
-    gpuc__free(text);
-    return script;
-}
-
-static void run_script(gpuc__action *action, char *script, int timeout_ms, gpuc__remote_fn done,
-                       gpuc_error *error)
-{
-    if (script)
-        action->ssh_op = gpuc__remote_run(action->member->remote, script, strlen(script), timeout_ms,
-                                          done, action, &error);
-    gpuc__free(script);
-    if (!action->ssh_op)
-        finish(action, error);
-}
-
-static void on_collected(void *data, int status, const char *out, size_t out_length,
-                         const char *errout, size_t errout_length, gpuc_error *error)
-{
-    gpuc__action *action = data;
-    proving *p = action->work;
-    char *script;
-
-    (void)status;
-    action->ssh_op = NULL;
-    was_cut(&error, out_length);
-    if (!error && !action->cancelled &&
-        gpuc__collect_parse(&p->collect, p->nonce, out, out_length, &error) < 0)
-        gpuc__error_evidence(&error, errout, errout_length);
-    if (error || action->cancelled) {
-        finish(action, error);
-        return;
-    }
-    if (!p->collect->smi) {
-        evaluate(action, NULL, "nvidia-smi could not be read");
-        return;
-    }
-    gpuc__node_progress(action->node, "computing on each GPU");
-    script = compute_script(action, &error);
-    run_script(action, script, GPUC__PROBE_TIMEOUT_MS, on_computed, error);
+    if (p && p->look)
+        gpuc__look_cancel(p->look);
 }
 
 void gpuc__proof_act(gpuc__action *action)
 {
+    const gpuc__look_args args = {.remote = action->member->remote,
+                                  .name = action->member->name,
+                                  .expected_gpus = action->member->gpus,
+                                  .progress = on_progress,
+                                  .done = on_look,
+                                  .data = action};
     proving *p = gpuc__calloc(1, sizeof(*p));
     gpuc_error *error = NULL;
-    unsigned char random[16];
-    char *script = NULL;
 
     action->work = p;
-    if (p)
-        gpuc__buf_init(&p->pod_log, POD_LOG_MAX);
     if (!p) {
         finish_nomem(action);
         return;
     }
-    p->started_ms = gpuc__now_ms();
-    if (RAND_bytes(random, sizeof(random)) != 1) {
-        gpuc__error_set(&error, GPUC_EINTERNAL, GPUC_DOMAIN_TLS, "no random bytes to be had");
+    gpuc__buf_init(&p->pod_log, POD_LOG_MAX);
+    action->cancel_work = cancel_look;
+    if (gpuc__look_start(&p->look, &args, &error) < 0)
         finish(action, error);
-        return;
-    }
-    for (size_t i = 0; i < sizeof(random); i++)
-        snprintf(p->nonce + 2 * i, 3, "%02x", random[i]);
-    gpuc__node_progress(action->node, "reading nvidia-smi");
-    gpuc__collect_script(&script, p->nonce, &error);
-    run_script(action, script, GPUC__COLLECT_TIMEOUT_MS, on_collected, error);
 }
