@@ -63,6 +63,25 @@ static inline const char *journal_text(void)
     return text ? text : "";
 }
 
+/* What an earlier run has written down becomes older by this. */
+static inline void journal_age(int64_t ms)
+{
+    json_t *root = json_loads(journal_text(), 0, NULL), *record;
+    size_t i;
+    char *text;
+
+    assert_true(json_array_size(json_object_get(root, "records")) > 0);
+    json_array_foreach(json_object_get(root, "records"), i, record) {
+        json_int_t at = json_integer_value(json_object_get(record, "at"));
+
+        json_object_set_new(record, "at", json_integer(at - ms));
+    }
+    text = json_dumps(root, JSON_COMPACT);
+    json_object_set_new(journal, "/gce.open", json_string(text));
+    free(text);
+    json_decref(root);
+}
+
 /* A provider of its own, as a new process has it. */
 static inline void gce_provider_new(void)
 {

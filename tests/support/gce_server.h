@@ -5,6 +5,7 @@
 #define TEST_GCE_SERVER_H
 #include <jansson.h>
 #include <stdbool.h>
+#include <time.h>
 
 #include "support/http_server.h"
 
@@ -26,6 +27,7 @@ typedef struct gce_instance {
     int keys_after; /* asked so often before there are keys */
     int runs_after; /* listed so often before it runs; -1: vanishes then */
     int id;
+    int64_t listed_at; /* not in lists before: ms of the monotonic clock */
     bool gone;
 } gce_instance;
 
@@ -39,12 +41,29 @@ typedef struct gce_server {
     gce_fault *faults;      /* ends with a NULL match */
     int room;               /* machines a bulkInsert makes at most; 0: all */
     int keys_after, runs_after; /* of new instances */
+    int listed_after_ms;    /* likewise: how far behind lists are */
     char log[128 * 1024];   /* "METHOD /path" of each request, a line each */
     char bodies[256 * 1024];
     void (*arrived)(const char *line); /* under the lock, for each request */
 } gce_server;
 
 static gce_server gce;
+
+static inline int64_t gce_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* As a server does after a while: a request under an old id is a new one. */
+static inline void gce_forget_ids(void)
+{
+    pthread_mutex_lock(&gce.lock);
+    gce.request_count = 0;
+    pthread_mutex_unlock(&gce.lock);
+}
 
 static inline gce_instance *gce_find(const char *name, const char *zone)
 {
@@ -74,6 +93,7 @@ static inline gce_instance *gce_add(const char *name, const char *zone, const ch
     gce_set_status(in, gce.runs_after ? "STAGING" : "RUNNING");
     in->keys_after = gce.keys_after;
     in->runs_after = gce.runs_after;
+    in->listed_at = gce_now_ms() + gce.listed_after_ms;
     in->id = ++gce.ids;
     return in;
 }
@@ -133,7 +153,7 @@ static inline json_t *gce_list(void)
         gce_instance *in = &gce.instances[i];
         char key[48];
 
-        if (in->gone)
+        if (in->gone || gce_now_ms() < in->listed_at)
             continue;
         if (in->runs_after && --in->runs_after == 0)
             gce_set_status(in, "RUNNING");

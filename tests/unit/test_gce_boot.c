@@ -57,6 +57,46 @@ static void test_gce_boot__makes_what_went_again_at_the_next_try(void **state)
     gce_finish();
 }
 
+static void the_second_stays(const char *line)
+{
+    if (strncmp(line, "POST", 4) == 0 && gce.count == 1)
+        gce.runs_after = 2;
+}
+
+static void test_gce_boot__makes_what_vanishes_while_it_boots_once_more(void **state)
+{
+    provider_result r;
+
+    gce_begin(1);
+    gce.runs_after = -1; /* it is listed, and then gone */
+    gce.arrived = the_second_stays;
+    r = gce_create_one(0);
+    assert_int_equal(r.code, 0);
+    assert_string_equal(r.status, "RUNNING");
+    assert_int_equal(gce_made("c1-m1"), 2);
+    assert_int_equal(gce_left(), 1);
+    gce_turns(2);
+    assert_string_equal(journal_text(), "");
+    provider_result_clear(&r);
+    gce_finish();
+}
+
+static void test_gce_boot__gives_up_on_what_vanishes_each_time(void **state)
+{
+    provider_result r;
+
+    gce_begin(1);
+    gce.runs_after = -1;
+    r = gce_create_one(0);
+    assert_int_equal(r.code, GPUC_EREMOTE);
+    assert_non_null(strstr(r.message, "goes again, each time"));
+    assert_non_null(strstr(r.remedy, "preempted"));
+    assert_int_equal(gce_made("c1-m1"), 3);
+    assert_int_equal(gce_left(), 0);
+    provider_result_clear(&r);
+    gce_finish();
+}
+
 static char at_start[4096];
 
 static void note_start(const char *line)
@@ -234,6 +274,8 @@ int main(void)
         cmocka_unit_test(test_gce_boot__waits_until_it_runs),
         cmocka_unit_test(test_gce_boot__gives_up_on_what_never_runs),
         cmocka_unit_test(test_gce_boot__makes_what_went_again_at_the_next_try),
+        cmocka_unit_test(test_gce_boot__makes_what_vanishes_while_it_boots_once_more),
+        cmocka_unit_test(test_gce_boot__gives_up_on_what_vanishes_each_time),
         cmocka_unit_test(test_gce_boot__starts_what_was_stopped),
         cmocka_unit_test(test_gce_boot__resumes_what_was_suspended),
         cmocka_unit_test(test_gce_boot__says_when_a_stopped_one_has_lost_its_place),

@@ -59,12 +59,45 @@ static void test_gce_shared_cuts__an_open_record_shows_in_a_look(void **state)
     expect(MAKE, GPUC_EPROTO);
 }
 
+static void put_record(const char *method, int64_t at)
+{
+    char text[256];
+
+    snprintf(text, sizeof(text),
+             "{\"id\":\"0b1c2d3e-0000-4000-8000-00000000000b\",\"method\":\"%s\",\"name\":"
+             "\"demo-expose-443\",\"body\":{\"name\":\"demo-expose-443\"},\"at\":%lld}",
+             method, (long long)at);
+    journal_set(NULL, NULL, "gce.shared", text, NULL);
+}
+
+/* An hour later the server has forgotten the id: the rule of that name may be another's by now. */
+static void test_gce_shared_cuts__an_old_record_is_not_sent_again(void **state)
+{
+    json_t *theirs = json_pack("{s:s,s:s}", "name", "demo-expose-443", "description", "theirs");
+
+    json_array_append_new(world.rules, theirs);
+    put_record("DELETE", gpuc__now_ms() - 3600 * 1000);
+    expect_look(false, "finish what an earlier run began");
+    expect(DROP, GPUC_OK);
+    assert_int_equal(count_of("DELETE"), 0);
+    assert_ptr_equal(world_rule("demo-expose-443"), theirs);
+    assert_null(kept_value("gce.shared"));
+    put_record("POST", gpuc__now_ms() + 3600 * 1000); /* a clock that went back tells nothing */
+    expect(MAKE, GPUC_OK);
+    assert_int_equal(count_of("POST"), 0);
+    json_array_clear(world.rules);
+    put_record("POST", gpuc__now_ms() - 60 * 1000); /* a young one is */
+    expect(MAKE, GPUC_OK);
+    assert_int_equal(count_of("POST /global/firewalls"), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_gce_shared_cuts__##name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(goes_on_after_any_cut),
         TEST(an_open_record_shows_in_a_look),
+        TEST(an_old_record_is_not_sent_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
