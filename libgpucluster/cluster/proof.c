@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cluster/action.h"
+#include "cluster/chain.h"
 #include "cluster/look.h"
 #include "cluster/proof_record.h"
 #include "core/context.h"
@@ -14,6 +15,7 @@
 #include "util/buf.h"
 #include "util/error.h"
 
+#define CHAIN_MS 30000
 #define POD_DEADLINE_S 600
 #define POD_LOG_MAX 65536
 
@@ -308,11 +310,61 @@ static void finish_unlabelled(gpuc__action *action, gpuc_error *error)
     finish(action, error);
 }
 
+/* k8s.alloc is judged: on to the pod, or to the labels. */
+static void on_counted(gpuc__action *action, gpuc_error *error)
+{
+    proving *p = action->work;
+
+    if (error)
+        finish(action, error);
+    else if (gpuc__proof_verdict(p->proof) == GPUC_CHECK_FAIL)
+        set_labels(action); /* a pod on a GPU that fails would prove nothing */
+    else
+        run_pod(action);
+}
+
+/* Too few are offered: which link between the driver and the kubelet is missing? */
+static void on_chain(void *data, json_t *facts, gpuc_error *error)
+{
+    gpuc__action *action = data;
+    proving *p = action->work;
+    gpuc__chain chain = {0};
+    long wanted;
+
+    action->kube_call = NULL;
+    if (action->cancelled || error) {
+        finish_unlabelled(action, error);
+        return;
+    }
+    wanted = gpuc__chain_wanted(action->member->gpus, json_object_get(facts, "node"),
+                                &p->proof->chain);
+    if (gpuc__chain_diagnose(&chain, wanted, facts, &p->proof->chain, &error) == GPUC_OK)
+        gpuc__proof_set(p->proof, "k8s.alloc", NULL, GPUC_CHECK_FAIL, chain.observed, NULL,
+                        chain.remedy, chain.evidence, &error);
+    gpuc__chain_clear(&chain);
+    on_counted(action, error);
+}
+
+static void ask_why(gpuc__action *action)
+{
+    gpuc_error *error = NULL;
+    gpuc__kube *kube;
+
+    gpuc__node_progress(action->node, "looking why the node offers too few GPUs");
+    if (gpuc__cluster_kube(&kube, action->cluster, &error) == GPUC_OK)
+        action->kube_call =
+            gpuc__chain_gather(kube, action->member->name, CHAIN_MS, on_chain, action);
+    if (error)
+        finish_unlabelled(action, error);
+    else if (!action->kube_call)
+        finish_nomem(action);
+}
+
 static void on_node(void *data, json_t *result, gpuc_error *error)
 {
     gpuc__action *action = data;
     proving *p = action->work;
-    gpuc__node_state state;
+    long gpus = gpuc__chain_gpus(result, false), wanted;
     char seen[80];
 
     action->kube_call = NULL;
@@ -320,17 +372,16 @@ static void on_node(void *data, json_t *result, gpuc_error *error)
         finish_unlabelled(action, error);
         return;
     }
-    gpuc__node_read(&state, result);
-    snprintf(seen, sizeof(seen), "nvidia.com/gpu: %ld", state.gpus);
+    wanted = gpuc__chain_wanted(action->member->gpus, result, &p->proof->chain);
+    if (gpus < wanted) {
+        ask_why(action);
+        return;
+    }
+    snprintf(seen, sizeof(seen), "nvidia.com/gpu: %ld", gpus);
     gpuc__proof_set(p->proof, "k8s.alloc", NULL,
-                    state.gpus == action->member->gpus ? GPUC_CHECK_PASS : GPUC_CHECK_FAIL, seen, NULL,
+                    gpus == wanted ? GPUC_CHECK_PASS : GPUC_CHECK_FAIL, seen, NULL,
                     NULL, NULL, &error);
-    if (error)
-        finish(action, error);
-    else if (gpuc__proof_verdict(p->proof) == GPUC_CHECK_FAIL)
-        set_labels(action); /* a pod on a GPU that fails would prove nothing */
-    else
-        run_pod(action);
+    on_counted(action, error);
 }
 
 static void look_at_node(gpuc__action *action)

@@ -210,6 +210,7 @@ int gpuc__proof_evaluate(gpuc__machine_proof **out, const char *machine, int exp
     up.proof = gpuc__proof_new(machine, err);
     if (!up.proof)
         return err && *err ? gpuc_error_code(*err) : GPUC_ENOMEM;
+    up.proof->chain = up.collect->chain;
     describe(&up);
     gpuc__check_machine(&up);
     if (expected_gpus != 0) {

@@ -273,12 +273,30 @@ static int read_smi(gpuc__collect *c, section s, section errors, gpuc_error **er
     return GPUC_OK;
 }
 
+/* What nvidia-smi says of the driver, where the chain begins. */
+static void sum_up_smi(gpuc__collect *c)
+{
+    c->chain.smi_known = c->smi_started;
+    c->chain.smi_status = c->smi_status;
+    c->chain.smi_read = c->smi != NULL;
+    c->chain.smi_gpus = c->smi ? c->smi->gpu_count : 0;
+    for (size_t i = 0; i < c->chain.smi_gpus; i++) {
+        size_t slices = c->smi->gpus[i].mig_devices;
+
+        c->chain.mig = c->chain.mig || slices;
+        c->chain.slices += slices ? slices : 1;
+    }
+    snprintf(c->chain.smi_line, sizeof(c->chain.smi_line), "%s",
+             c->smi_status != 0 && c->smi_line[0] ? c->smi_line : c->smi_error);
+}
+
 int gpuc__collect_parse(gpuc__collect **out, const char *nonce, const char *bytes, size_t length,
                         gpuc_error **err)
 {
     static const char *const names[] = {"facts",   "pci",   "version", "modules",
-                                        "modinfo", "nodes", "smi",     "smi_errors"};
-    section s[8];
+                                        "modinfo", "nodes", "smi",     "smi_errors",
+                                        "chain"};
+    section s[sizeof(names) / sizeof(names[0])];
     slice all = {bytes, length};
     gpuc__collect *c;
     char mark[128];
@@ -290,7 +308,7 @@ int gpuc__collect_parse(gpuc__collect **out, const char *nonce, const char *byte
         return gpuc__error_set(err, GPUC_ELIMIT, GPUC_DOMAIN_GPU,
                                "the machine answered %zu bytes; at most %u are read", length,
                                GPUC__COLLECT_OUTPUT_MAX);
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         s[i] = find_section(all, nonce, names[i]);
         any = any || s[i].begun;
     }
@@ -312,6 +330,7 @@ int gpuc__collect_parse(gpuc__collect **out, const char *nonce, const char *byte
     read_modules(c, s[3]);
     read_modinfo(c, s[4]);
     read_nodes(c, s[5]);
+    gpuc__collect_read_chain(&c->chain, s[8].body.at, s[8].body.length, s[8].whole);
     rc = read_pci(c, s[1], err);
     if (rc == GPUC_OK)
         rc = read_smi(c, s[6], s[7], err);
@@ -319,6 +338,7 @@ int gpuc__collect_parse(gpuc__collect **out, const char *nonce, const char *byte
         gpuc__collect_free(c);
         return rc;
     }
+    sum_up_smi(c);
     *out = c;
     return GPUC_OK;
 }

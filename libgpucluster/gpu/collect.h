@@ -19,6 +19,28 @@ typedef struct gpuc__pci_device {
     char driver[32];                    /* "" : none bound, or not shown */
 } gpuc__pci_device;
 
+/* What is between the driver and Kubernetes on the machine. "": absent or not known. */
+typedef struct gpuc__collect_chain {
+    bool known;              /* its section came whole; the first five hold without that */
+    bool smi_known;          /* nvidia-smi was asked */
+    int smi_status;          /* as in gpuc__collect */
+    bool smi_read, mig;      /* it gave a document; a GPU has MIG devices */
+    size_t smi_gpus, slices; /* slices: MIG devices, and GPUs that have none */
+    char smi_line[256];      /* its first line, or why it could not be read */
+    char toolkit[96];        /* what nvidia-ctk --version says */
+    char runtime[128];       /* path of nvidia-container-runtime */
+    char containerd[16];     /* "active", "inactive", "failed" */
+    char kubelet[16];
+    bool config_known;       /* containerd's configuration was read: it has the handler runc */
+    bool handler;            /* it has a runtime "nvidia" */
+    char binary[128];        /* which runs this program */
+    bool binary_is_there;
+    char default_handler[64];
+    char unread[128];        /* a configuration file written since containerd was started */
+    size_t cdi_files;        /* of NVIDIA's devices */
+    bool sockets_known, plugin_socket, kubelet_socket; /* in /var/lib/kubelet/device-plugins */
+} gpuc__collect_chain;
+
 /* A text of the machine and whether its section came whole. */
 typedef struct gpuc__collect {
     bool simulated; /* the marker directory is there, or nvidia-smi's document says so */
@@ -42,6 +64,8 @@ typedef struct gpuc__collect {
     char kernel[128], boot_id[64], python3[128]; /* "" : absent or not known */
     bool python3_known;
 
+    gpuc__collect_chain chain;
+
     bool smi_started;  /* its section began */
     int smi_status;    /* exit status; -1: not known, the section was cut */
     char smi_line[256]; /* first line of stdout */
@@ -60,5 +84,7 @@ void gpuc__collect_free(gpuc__collect *collect);
 
 /* GPUs among the PCI functions (display and 3D controllers of NVIDIA). */
 size_t gpuc__collect_pci_gpus(const gpuc__collect *collect);
+/* The section "chain" of an answer. Private to collect.c. */
+void gpuc__collect_read_chain(gpuc__collect_chain *out, const char *bytes, size_t length, bool whole);
 bool gpuc__pci_is_gpu(const gpuc__pci_device *device);
 #endif

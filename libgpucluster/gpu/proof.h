@@ -39,6 +39,7 @@ typedef struct gpuc__machine_proof {
     gpuc__check *checks;
     size_t check_count;
     json_t *table; /* checks.json */
+    gpuc__collect_chain chain; /* for the diagnosis of k8s.alloc; not in the JSON */
 } gpuc__machine_proof;
 
 /* Evaluates. expected_gpus: what the spec declares; -1: not declared. collect NULL: the machine

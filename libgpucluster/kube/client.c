@@ -22,7 +22,7 @@ typedef struct send_state {
     char *method, *path, *what; /* what: for errors, without the query */
     char *content_type;
     gpuc__buf body;
-    bool has_body, once;
+    bool has_body, once, text;
     int tries;
 } send_state;
 
@@ -153,6 +153,22 @@ static void send_failed(gpuc__kube_call *call, gpuc_error *error, int status, in
     gpuc__call_finish(call, NULL, error);
 }
 
+/* A text as a string; what is no printable ASCII becomes a question mark. */
+static json_t *text_of(const char *body, size_t length)
+{
+    char *copy = gpuc__strndup(body, length);
+    json_t *text = NULL;
+
+    for (unsigned char *p = (unsigned char *)copy; p && *p; p++) {
+        if ((*p < ' ' && *p != '\n' && *p != '\t') || *p > '~')
+            *p = '?';
+    }
+    if (copy)
+        text = json_string(copy);
+    gpuc__free(copy);
+    return text;
+}
+
 static void on_answer(void *data, int status, const char *body, size_t length, gpuc_error *error)
 {
     gpuc__kube_call *call = data;
@@ -176,8 +192,12 @@ static void on_answer(void *data, int status, const char *body, size_t length, g
                     gpuc__kube_retry_after(gpuc__http_header(request, "Retry-After")));
         return;
     }
-    result = length ? json_loadb(body, length, JSON_DECODE_ANY, &problem) : json_null();
-    if (!result) {
+    result = s->text   ? text_of(body, length)
+             : length ? json_loadb(body, length, JSON_DECODE_ANY, &problem)
+                      : json_null();
+    if (!result && s->text)
+        gpuc__error_nomem(&error);
+    if (!result && !error) {
         gpuc__error_set(&error, GPUC_EPROTO, GPUC_DOMAIN_KUBERNETES,
                         "%s: the answer is not JSON (%s at byte %d)", s->what, problem.text,
                         problem.position);
@@ -197,7 +217,7 @@ static void send_now(gpuc__kube_call *call)
 {
     send_state *s = call->state;
     gpuc__buf type = GPUC__BUF_INIT(256);
-    const char *headers[] = {"Accept: application/json", NULL, NULL};
+    const char *headers[] = {s->text ? "Accept: */*" : "Accept: application/json", NULL, NULL};
     int remaining = gpuc__call_remaining(call);
     gpuc_error *error = NULL;
 
@@ -241,6 +261,7 @@ gpuc__kube_call *gpuc__kube_send(gpuc__kube *kube, const gpuc__kube_args *args)
                          : NULL;
     s->content_type = gpuc__strdup(args->content_type ? args->content_type : "application/json");
     s->once = args->once;
+    s->text = args->text;
     s->has_body = args->body != NULL;
     if (!s->method || !s->path || !s->what || !s->content_type ||
         (args->body && !gpuc__json_dump(&s->body, args->body))) {

@@ -38,6 +38,7 @@ typedef struct gpuc__kube_args {
     const char *content_type; /* NULL: application/json */
     int deadline_ms;          /* for all tries together; 0: 60 s */
     bool once;                /* no second try after a lost connection, 429 or 5xx */
+    bool text;                /* the answer is no JSON: the result is its text, as a string */
     gpuc__kube_done_fn done;
     void *data;
 } gpuc__kube_args;

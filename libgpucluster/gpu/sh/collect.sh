@@ -71,6 +71,47 @@ nodes() {
     return 0
 }
 
+# What Kubernetes needs besides the driver, a fact a line: the container toolkit, containerd's
+# configuration (with what it imports), the CDI files, the sockets of the device plugins.
+is_active() {
+    systemctl is-active "$1" 2>/dev/null || :
+}
+
+containerd_config() {
+    limited containerd config dump | awk '
+        /^ *\[/ { table = $0; gsub(/[][ \047"]/, "", table) }
+        /^ *\[/ && table ~ /\.containerd\.runtimes\.[^.]*$/ {
+            name = table; sub(/.*\./, "", name); print "handler=" name }
+        { value = $0; sub(/^[^=]*= */, "", value); gsub(/[\047"]/, "", value) }
+        $1 == "BinaryName" && table ~ /\.containerd\.runtimes\.nvidia\.options$/ { print "binary=" value }
+        $1 == "default_runtime_name" { print "default_handler=" value }'
+    find /etc/containerd -name '*.toml' -newer /run/containerd/containerd.sock 2>/dev/null |
+        head -n 1 | sed 's/^/unread=/'
+}
+
+chain() {
+    echo "runtime=$(command -v nvidia-container-runtime)"
+    ! command -v nvidia-ctk >/dev/null || echo "toolkit=$(limited nvidia-ctk --version | head -n 1)"
+    echo "containerd=$(is_active containerd.service)"
+    echo "kubelet=$(is_active kubelet.service)"
+    if command -v containerd >/dev/null; then
+        config=$(containerd_config)
+        echo "$config"
+        binary=$(echo "$config" | sed -n 's/^binary=//p' | head -n 1)
+        [ ! -x "$binary" ] || echo "binary_is_there=1"
+    fi
+    for file in /etc/cdi/*nvidia* /var/run/cdi/*nvidia*; do
+        [ ! -e "$file" ] || echo "cdi=$file"
+    done
+    if [ -r /var/lib/kubelet/device-plugins ]; then
+        echo "sockets_known=1"
+        for file in /var/lib/kubelet/device-plugins/*.sock; do
+            [ ! -S "$file" ] || echo "socket=${file##*/}"
+        done
+    fi
+    return 0
+}
+
 # stdout goes out as it comes; stderr and the status are kept aside for a section of their own.
 smi() {
     smi_aside=$( { timeout -k 5 60 nvidia-smi -q -x >&5; echo "status=$?"; } 2>&1 )
@@ -87,6 +128,7 @@ look() {
     section version driver_version
     section modules modules
     section modinfo module_file
+    section chain chain
     section smi smi
     section smi_errors smi_errors
     section nodes nodes
