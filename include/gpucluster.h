@@ -16,6 +16,7 @@
 #include <gpucluster/access.h>
 #include <gpucluster/report.h>
 #include <gpucluster/job.h>
+#include <gpucluster/verify.h>
 #include <gpucluster/catalog.h>
 #include <gpucluster/gc.h>
 #include <gpucluster/gpu.h>

@@ -26,6 +26,7 @@ struct gpuc_plan {};
 struct gpuc_step {};
 struct gpuc_report {};
 struct gpuc_job {};
+struct gpuc_verification {};
 
 %include <cpointer.i>
 %pointer_functions(gpuc_error *, error_out)
@@ -38,6 +39,7 @@ struct gpuc_job {};
 %pointer_functions(gpuc_plan *, plan_out)
 %pointer_functions(gpuc_report *, report_out)
 %pointer_functions(gpuc_job *, job_out)
+%pointer_functions(gpuc_verification *, verification_out)
 %pointer_functions(char *, string_out)
 %pointer_functions(int, int_out)
 %pointer_functions(int64_t, int64_out)

@@ -76,6 +76,7 @@ GPUC_HANDLE(cluster)
 GPUC_HANDLE(plan)
 GPUC_HANDLE(report)
 GPUC_HANDLE(job)
+GPUC_HANDLE(verification)
 
 /* Results that are borrowed from another object get a reference of their own. */
 %define GPUC_BORROWED(TYPE, FUNCTION)

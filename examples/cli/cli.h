@@ -45,6 +45,9 @@ int usage_error(const cli *c, const char *format, ...) __attribute__((format(pri
 /* getopt_long that says itself what is wrong: BAD_OPTION then, with the exit status in *status. */
 int next_option(cli *c, int argc, char **argv, const char *letters, const struct option *options,
                 int *status);
+/* The same; *index: which of the long options it is. */
+int next_option_at(cli *c, int argc, char **argv, const char *letters, const struct option *options,
+                   int *status, int *index);
 /* Looks at how many arguments are left after the options. */
 int arguments(cli *c, int argc, char **argv, int least, int most);
 bool parse_number(const char *text, long least, long most, long *out);
@@ -59,6 +62,9 @@ json_t *take_json(char *text);                 /* parses a library string and fr
 int open_cluster(cli *c, const char *what);
 /* Runs op to its end, showing progress; Ctrl-C cancels it. Consumes op. */
 int run_operation(cli *c, gpuc_op *op, gpuc_error **err);
+
+/* cmd_cluster.c: prints the report that an operation left, also when it failed; consumes op and error. */
+int finish_with_report(cli *c, gpuc_op *op, int rc, gpuc_error *error);
 
 /* progress.c */
 void progress_begin(cli *c);

@@ -101,8 +101,7 @@ int cmd_plan(cli *c, int argc, char **argv)
     return EXIT_DONE;
 }
 
-/* Prints the report that an operation left, also when it failed. */
-static int finish_with_report(cli *c, gpuc_op *op, int rc, gpuc_error *error)
+int finish_with_report(cli *c, gpuc_op *op, int rc, gpuc_error *error)
 {
     gpuc_report *report = gpuc_op_report(op);
     int status = EXIT_DONE;
@@ -140,30 +139,6 @@ int cmd_up(cli *c, int argc, char **argv)
         return start_failed(c, op, error);
     rc = run_operation(c, op, &error);
     return finish_with_report(c, op, rc, error);
-}
-
-static int only_cluster_argument(cli *c, int argc, char **argv)
-{
-    int status;
-
-    if (next_option(c, argc, argv, "", NULL, &status) == BAD_OPTION)
-        return status;
-    status = arguments(c, argc, argv, 0, 1);
-    return status ? status : open_cluster(c, argv[optind]);
-}
-
-int cmd_verify(cli *c, int argc, char **argv)
-{
-    gpuc_error *error = NULL;
-    gpuc_op *op = NULL;
-    int status = only_cluster_argument(c, argc, argv);
-
-    if (status)
-        return status;
-    if (gpuc_cluster_verify_start(&op, c->cluster, 0, &error) < 0)
-        return start_failed(c, op, error);
-    status = run_operation(c, op, &error);
-    return finish_with_report(c, op, status, error);
 }
 
 /* Asks before anything is undone; without a terminal only --yes says yes. */

@@ -28,7 +28,9 @@ _gpucluster() {
         case ${COMP_WORDS[i]} in
             --state-dir) _gpucluster_state=${COMP_WORDS[++i]} ;;
             --bundle | --mirror | --replace | --let-go | --skip | --set | --merge | --server | --port | \
-                --kubeconfig | --zone | --project | --kind | -n | -o) i=$((i + 1)) ;;
+                --kubeconfig | --zone | --project | --kind | -n | -o | --host | --hosts | --user | --identity | \
+                --passphrase-env | --known-hosts | --jump | --sudo-password-env | --gpus | --parallel | \
+                --connect-timeout) i=$((i + 1)) ;;
             -c | --cluster) cluster=${COMP_WORDS[++i]} ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=${COMP_WORDS[i]}; else arguments=$((arguments + 1)); fi ;;
@@ -38,9 +40,10 @@ _gpucluster() {
         -c | --cluster) _gpucluster_words "$(_gpucluster_clusters)"; return ;;
         --replace | --let-go) _gpucluster_words "$(_gpucluster_machines "$cluster")"; return ;;
         --state-dir | --bundle) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
-        --merge | --kubeconfig | -o) _gpucluster_files; return ;;
+        --merge | --kubeconfig | -o | --hosts | --identity | --known-hosts) _gpucluster_files; return ;;
         --kind) _gpucluster_words "gce local"; return ;;
-        --mirror | --server | --port | --skip | --set | --zone | --project | -n) return ;;
+        --mirror | --server | --port | --skip | --set | --zone | --project | -n | --host | --user | \
+            --passphrase-env | --jump | --sudo-password-env | --gpus | --parallel | --connect-timeout) return ;;
     esac
     case $command in
         '')
@@ -59,6 +62,9 @@ _gpucluster() {
         gpu,*) if [ "$arguments" -gt 0 ]; then _gpucluster_files; else _gpucluster_words parse; fi ;;
         catalog,*) _gpucluster_words "accelerators machine-types zones" ;;
         status,-*) _gpucluster_words "--watch --help" ;;
+        verify,-*)
+            _gpucluster_words "--host --hosts --user --port --identity --passphrase-env --agent --known-hosts \
+                --trust-on-first-use --jump --sudo-password-env --gpus --parallel --connect-timeout --help" ;;
         run,-*) _gpucluster_words "-c --cluster --set --help" ;;
         kubeconfig,-*) _gpucluster_words "--merge --server --help" ;;
         proxy,-*) _gpucluster_words "--port --kubeconfig --help" ;;
@@ -68,7 +74,7 @@ _gpucluster() {
         support-bundle,-*) _gpucluster_words "-o --help" ;;
         down,-*) _gpucluster_words "--purge-driver --let-go --yes --help" ;;
         *,-*) _gpucluster_words "--help" ;;
-        plan,* | up,*)
+        plan,* | up,* | verify,*)
             [ "$arguments" -gt 0 ] || { _gpucluster_words "$(_gpucluster_clusters)"; _gpucluster_files; } ;;
         run,*) [ "$arguments" -gt 0 ] || _gpucluster_words "nvidia-smi" ;;
         ssh,*) [ "$arguments" -gt 0 ] || _gpucluster_words "$(_gpucluster_machines "$cluster")" ;;

@@ -33,11 +33,17 @@ int usage_error(const cli *c, const char *format, ...)
 int next_option(cli *c, int argc, char **argv, const char *letters, const struct option *options,
                 int *status)
 {
+    return next_option_at(c, argc, argv, letters, options, status, NULL);
+}
+
+int next_option_at(cli *c, int argc, char **argv, const char *letters, const struct option *options,
+                   int *status, int *index)
+{
     static const struct option none[] = {{NULL, 0, NULL, 0}};
     int at = optind ? optind : 1, o;
 
     opterr = 0;
-    o = getopt_long(argc, argv, letters, options ? options : none, NULL);
+    o = getopt_long(argc, argv, letters, options ? options : none, index);
     if (o == '?' || o == ':') {
         const char *word = argv[at] && argv[at][0] == '-' ? argv[at] : argv[optind - 1];
 

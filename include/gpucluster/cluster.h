@@ -135,13 +135,15 @@ GPUC_API int gpuc_cluster_up(gpuc_cluster *cluster, uint32_t flags, gpuc_error *
 
 /**
  * The proof, again: reads, computes, compares, and sets the labels by the verdict. The result is
- * gpuc_op_report, also when the verdict is bad.
+ * gpuc_op_report, also when the verdict is bad. Of a cluster that is not up the machines alone are
+ * proven, as gpuc_verification_start does it: nothing is changed, and a notice says so.
  * @param[out] out      the operation, owned by the caller.
  * @param[in]  cluster  not NULL.
  * @param[in]  flags    0.
  * @param[out] err      NULL or where an error goes.
- * @return GPUC_OK, GPUC_EBUSY, GPUC_EINVAL, GPUC_ENOMEM. The operation ends with GPUC_EPROOF when a
- *         check failed.
+ * @return GPUC_OK, GPUC_EBUSY, GPUC_EINVAL, GPUC_ESTATE (not up, and no machine with a GPU is
+ *         there), GPUC_EAUTH (not up, and no key to log in with), GPUC_ENOMEM. The operation ends
+ *         with GPUC_EPROOF when a check failed.
  * @blocking on the disk
  * @threadsafety the context's thread
  * @since 0.1

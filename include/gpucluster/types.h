@@ -43,6 +43,7 @@ typedef struct gpuc_plan gpuc_plan;
 typedef struct gpuc_step gpuc_step;
 typedef struct gpuc_report gpuc_report;
 typedef struct gpuc_job gpuc_job;
+typedef struct gpuc_verification gpuc_verification;
 
 /* Releases what a callback's userdata holds; called once, on the context's thread, when the library
  * will not call the callback again. */

@@ -33,7 +33,7 @@ typedef struct gpuc__member {
     char *name;
     const gpuc__machine_model *model; /* NULL: no longer in the spec */
     gpuc__role role;
-    int gpus;
+    int gpus;                 /* as declared; -1: not known, of hosts that are verified only */
     bool replace;             /* remove it first, then make it anew */
     bool let_go;              /* a host that is gone for good: nothing is undone on it */
     bool doubted;             /* `up` failed on it: its earlier proof does not count */
@@ -49,7 +49,7 @@ struct gpuc_cluster {
     gpuc_spec *spec;
     gpuc__spec_model *model;
     char *name, *state_dir;
-    uint32_t parallel;
+    uint32_t parallel, connect_timeout_s; /* 0: the connection's own */
     gpuc__store *store;       /* NULL until there is a state folder */
     bool locked;              /* this process holds the state for writing */
     bool purge_driver;        /* `down` takes the driver away, too */

@@ -167,6 +167,7 @@ int gpuc__member_open_ssh(gpuc__ssh **out, gpuc__member *member, gpuc_error **er
     config.user = member->info.user;
     config.host_keys = (const char *const *)member->info.host_keys;
     config.jump = cluster->jump;
+    config.connect_timeout_ms = (int)cluster->connect_timeout_s * 1000;
     if (member->info.tunnelled && !cluster->jump) {
         config.open_way = gpuc__cluster_open_way;
         config.way_data = cluster;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cluster/provide.h"
+#include "cluster/verify_hosts.h"
 #include "core/context.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -124,6 +125,23 @@ int gpuc__cluster_load_members(gpuc_cluster *cluster, gpuc_error **err)
 int gpuc__cluster_add_stray(gpuc_cluster *cluster, const char *name, gpuc_error **err)
 {
     return gpuc__cluster_member(cluster, name) ? GPUC_OK : add_member(cluster, name, NULL, err);
+}
+
+int gpuc__cluster_add_host(gpuc_cluster *cluster, const char *name, const gpuc__machine_info *info,
+                           int gpus, gpuc_error **err)
+{
+    int rc = add_member(cluster, name, NULL, err);
+    gpuc__member *member;
+
+    if (rc < 0)
+        return rc;
+    member = cluster->members[cluster->member_count - 1];
+    member->role = GPUC__ROLE_WORKER;
+    member->gpus = gpus;
+    gpuc__remote_set_foreign(member->remote);
+    rc = gpuc__machine_info_copy(&member->info, info, err);
+    member->has_info = rc == GPUC_OK;
+    return rc;
 }
 
 void gpuc__cluster_free_members(gpuc_cluster *cluster)

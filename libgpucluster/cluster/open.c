@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cluster/provide.h"
+#include "cluster/verify_hosts.h"
 #include "core/context.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -133,6 +134,30 @@ int gpuc__cluster_new(gpuc_cluster **out, gpuc_context *context, const gpuc_spec
     else
         *out = cluster;
     return rc;
+}
+
+/* Only what connections need: no spec, no state, no recipe. */
+int gpuc__cluster_of_hosts(gpuc_cluster **out, gpuc_context *context, gpuc__spec_model *model,
+                           uint32_t parallel, gpuc_error **err)
+{
+    gpuc_cluster *cluster = gpuc__calloc(1, sizeof(*cluster));
+
+    if (!cluster) {
+        gpuc__spec_model_free(model);
+        return gpuc__error_nomem(err);
+    }
+    atomic_init(&cluster->refs, 1);
+    cluster->bury = (gpuc__task){.fn = cluster_free, .data = cluster};
+    cluster->context = gpuc_context_ref(context);
+    cluster->model = model;
+    cluster->parallel = parallel;
+    cluster->name = gpuc__strdup("hosts");
+    if (!cluster->name) {
+        gpuc_cluster_unref(cluster);
+        return gpuc__error_nomem(err);
+    }
+    *out = cluster;
+    return GPUC_OK;
 }
 
 gpuc_cluster *gpuc_cluster_ref(gpuc_cluster *cluster)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cluster/provide.h"
+#include "cluster/verify_hosts.h"
 #include "core/context.h"
 #include "core/op.h"
 #include "core/plan.h"
@@ -372,6 +373,8 @@ int gpuc__cluster_start(gpuc_op **out, gpuc_cluster *cluster, gpuc__work_kind ki
         return gpuc__error_set(err, GPUC_EBUSY, GPUC_DOMAIN_STATE,
                                "cluster %s: another operation of this program is under way",
                                cluster->name);
+    if (kind == GPUC__WORK_VERIFY && !gpuc__cluster_is_up(cluster))
+        return gpuc__verify_unmade_start(out, cluster, err);
     w = gpuc__calloc(1, sizeof(*w));
     if (!w)
         return gpuc__error_nomem(err);

@@ -13,7 +13,14 @@
 enum { INPUT_MAX = 16 * 1024 * 1024, FACTS_TIMEOUT_MS = 60000 };
 
 /* nvidia-smi's XML of many GPUs is long; of what is followed anyhow only the end is kept. */
-enum { OUTPUT_MAX = 20 * 1024 * 1024, TAIL_MAX = 1024 * 1024 };
+enum { OUTPUT_MAX = 20 * 1024 * 1024, FOREIGN_MAX = 6 * 1024 * 1024, TAIL_MAX = 1024 * 1024 };
+
+static size_t output_max(const gpuc__remote *remote, bool followed)
+{
+    if (followed)
+        return TAIL_MAX;
+    return remote->foreign ? FOREIGN_MAX : OUTPUT_MAX;
+}
 
 /* Root is not asked for sudo. The script comes on stdin and never on a command line. */
 static const char plain_command[] =
@@ -22,6 +29,15 @@ static const char plain_command[] =
 static const char password_command[] =
     "d='while IFS= read -r l; do [ \"$l\" = GPUC-BEGIN ] && exec sh -s; done'; "
     "if [ \"$(id -u)\" = 0 ]; then exec sh -c \"$d\"; fi; "
+    "if sudo -n true 2>/dev/null; then exec sudo -n sh -c \"$d\"; fi; "
+    "exec sudo -S -p '' sh -c \"$d\"";
+
+/* Whoever is refused goes on as who they are. */
+static const char unprivileged_command[] =
+    "if [ \"$(id -u)\" != 0 ] && sudo -n true 2>/dev/null; then exec sudo -n sh -s; fi; exec sh -s";
+static const char unprivileged_password_command[] =
+    "d='while IFS= read -r l; do [ \"$l\" = GPUC-BEGIN ] && exec sh -s; done'; "
+    "if [ \"$(id -u)\" = 0 ] || ! command -v sudo >/dev/null; then exec sh -c \"$d\"; fi; "
     "if sudo -n true 2>/dev/null; then exec sudo -n sh -c \"$d\"; fi; "
     "exec sudo -S -p '' sh -c \"$d\"";
 
@@ -86,6 +102,18 @@ int gpuc__remote_set_sudo_password(gpuc__remote *remote, const char *password, g
     gpuc__free_secret(remote->sudo_password);
     remote->sudo_password = copy;
     return GPUC_OK;
+}
+
+void gpuc__remote_set_foreign(gpuc__remote *remote)
+{
+    remote->foreign = true;
+}
+
+static const char *root_command(const gpuc__remote *remote)
+{
+    if (remote->sudo_password)
+        return remote->foreign ? unprivileged_password_command : password_command;
+    return remote->foreign ? unprivileged_command : plain_command;
 }
 
 int gpuc__remote_set_variables(gpuc__remote *remote, const json_t *variables, gpuc_error **err)
@@ -190,7 +218,7 @@ static gpuc__ssh_op *start(call *c, const char *script, size_t length, int timeo
     gpuc__buf command = GPUC__BUF_INIT(4096);
     gpuc__ssh_op *op = NULL;
     gpuc__buf_puts(&command, "sh -c ");
-    gpuc__quote_shell(&command, remote->sudo_password ? password_command : plain_command);
+    gpuc__quote_shell(&command, root_command(remote));
     if (!remote->ssh) {
         gpuc__error_set(err, GPUC_ESTATE, GPUC_DOMAIN_MACHINE, "%s: the machine is not there yet",
                         remote->machine);
@@ -198,7 +226,7 @@ static gpuc__ssh_op *start(call *c, const char *script, size_t length, int timeo
         const gpuc__ssh_exec_args args = {.command = gpuc__buf_text(&command),
                                           .input = gpuc__buf_text(&input),
                                           .input_length = input.length,
-                                          .output_max = c->output ? TAIL_MAX : OUTPUT_MAX,
+                                          .output_max = output_max(remote, c->output != NULL),
                                           .timeout_ms = timeout_ms,
                                           .output = c->output ? on_output : NULL,
                                           .done = on_done,

@@ -22,6 +22,9 @@ void gpuc__remote_unref(gpuc__remote *remote);
 void gpuc__remote_set_ssh(gpuc__remote *remote, gpuc__ssh *ssh);
 /* For sudo, when the user is not root and needs one; sent on stdin, only after sudo -n was refused. */
 int gpuc__remote_set_sudo_password(gpuc__remote *remote, const char *password, gpuc_error **err);
+/* A machine that is only looked at: a user who is not root and whom sudo refuses runs scripts all the
+ * same, as who they are, and an answer longer than 6 MiB is none. */
+void gpuc__remote_set_foreign(gpuc__remote *remote);
 /* Object of strings (docs/recipe.md names them); copied. Can be set again as more becomes known. */
 int gpuc__remote_set_variables(gpuc__remote *remote, const json_t *variables, gpuc_error **err);
 /* Drops what the last probes said: call it before each plan, up, verify. */

@@ -22,6 +22,7 @@ struct gpuc__remote {
     char *machine;
     gpuc__ssh *ssh;
     char *sudo_password;
+    bool foreign; /* only looked at */
     json_t *variables;
     gpuc__facts facts;
     bool has_facts;

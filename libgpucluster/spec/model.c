@@ -161,7 +161,8 @@ static int build_ssh(const gpuc__build *b)
                               gpuc__spec_node_get(ssh, "passphrase_env"), NULL);
     if (!rc)
         rc = gpuc__build_path(b, &m->ssh_known_hosts, gpuc__spec_node_get(ssh, "known_hosts"),
-                              "ssh.known_hosts", NULL);
+                              "ssh.known_hosts",
+                              m->provider == GPUC__PROVIDER_SSH ? "~/.ssh/known_hosts" : NULL);
     if (!rc)
         rc = gpuc__build_text(b, &m->ssh_jump, jump, NULL);
     if (!rc)

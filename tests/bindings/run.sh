@@ -90,6 +90,13 @@ part() {
     fi
 }
 
+# A host that refuses is a machine that failed: status 3, and the report says why.
+refused() { # COMMAND…
+    local rc=0 said
+    said=$("$@" 2>&1) || rc=$?
+    [ "$rc" -eq 3 ] && grep -q 'host.reach.*refused' <<<"$said" || { echo "$rc: $said" && false; }
+}
+
 if [ -z "$python" ] || ! command -v swig >/dev/null; then
     echo "SKIP python: swig, or a Python with headers, is not installed"
 else
@@ -99,6 +106,11 @@ else
             fail "python: plan_up_events.py: exit status $?"
         [ "${words[*]}" = up ] ||
             part python "the example runs" "$python" "$source/examples/python/steps.py" "$spec" "$state"
+        [ "${words[*]}" = up ] || {
+            echo "root@127.0.0.1:1 gpus=1" >"$work/hosts"
+            part python "hosts are verified before a job" refused "$python" \
+                "$source/examples/python/verify_hosts.py" "$work/hosts" "$work/key" false
+        }
     fi
 fi
 if ! command -v go >/dev/null || ! command -v swig >/dev/null; then
@@ -109,6 +121,8 @@ elif part go "the package is made without warnings" go_package &&
     [ "${words[*]}" = up ] || {
         part go "the example compiles" go_program steps "$source/examples/go/steps.go" &&
             part go "the example runs" "$work/go/steps.bin" "$spec" "$state"
+        part go "the example of hosts compiles" go_program verify_hosts "$source/examples/go/verify_hosts.go" &&
+            part go "hosts are verified" refused "$work/go/verify_hosts.bin" "$work/key" root@127.0.0.1:1
     }
 fi
 exit "$failed"
