@@ -24,6 +24,19 @@ static const json_t *find_kind(json_t **root, const char *api_version, const cha
     return gpuc__json_at(*root, "kinds", key, NULL);
 }
 
+bool gpuc__kube_is_namespaced(const json_t *object)
+{
+    const char *api_version = gpuc__json_text(object, "apiVersion", NULL);
+    const char *kind = gpuc__json_text(object, "kind", NULL);
+    json_t *root = NULL;
+    bool namespaced = api_version && kind &&
+                      json_is_true(json_object_get(find_kind(&root, api_version, kind),
+                                                   "namespaced"));
+
+    json_decref(root);
+    return namespaced;
+}
+
 int gpuc__kube_object_path(char **out, const json_t *object, gpuc_error **err)
 {
     const char *api_version = gpuc__json_text(object, "apiVersion", NULL);

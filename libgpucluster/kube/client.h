@@ -76,6 +76,8 @@ gpuc__kube_call *gpuc__kube_apply(gpuc__kube *kube, const json_t *objects, int d
  * GPUC_EUNSUPPORTED for a kind that kube/kinds.json does not list. */
 int gpuc__kube_object_path(char **out, const json_t *object, gpuc_error **err);
 
+bool gpuc__kube_is_namespaced(const json_t *object); /* false also for a kind that is not listed */
+
 /* printf with %s of segments percent-encoded: gpuc__kube_path("/api/v1/nodes/%s", name, NULL). Only
  * %s and %%; the arguments end with NULL. New string; NULL without memory. */
 char *gpuc__kube_path(const char *format, ...) __attribute__((sentinel));

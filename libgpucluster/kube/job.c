@@ -1,63 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The run of one Job: create, watch the Job and its pod, follow the log, say how it ended, clean
- * up. Everything is told by watches; a tick looks at deadlines and asks for events while the pod
- * does not start. All children end before the run does. */
-#include "kube/job.h"
-
+/* The run of one workload: create, watch it and its pods, follow their logs, say how it ended, clean
+ * up. Everything is told by watches; a tick looks at deadlines, asks for events while a pod does not
+ * start, and for its node when that seems to be the trouble. All children end before the run does. */
 #include <string.h>
 
 #include "core/context.h"
 #include "kube/call.h"
-#include "kube/log.h"
-#include "kube/reason.h"
+#include "kube/job_internal.h"
+#include "kube/node.h"
 #include "kube/status.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
 #define TICK_MS 1000
 #define EVENTS_EVERY_MS 3000
-#define MARGIN_MS 60000      /* over the Job's own deadline, which the cluster enforces */
+#define NODE_EVERY_MS 3000
+#define MARGIN_MS 60000      /* over the workload's own deadline, which the cluster enforces */
 #define JOB_VERDICT_MS 5000  /* a failed pod: for the Job to say whether it was the deadline */
+#define LOGS_MS 90000        /* after the end of all: for what is left of the logs */
 #define CLEANUP_MS 15000
-#define TAIL_BYTES 4096
 
-enum { CREATE, JOBS, PODS, EVENTS, TICK, LOG, CLEANUP, CHILDREN };
-
-struct gpuc__job_run {
-    gpuc__kube *kube;
-    gpuc__job_run_args args;
-    char *kind, *run_id, *node, *namespace_, *name, *pod_name;
-    json_t *job, *pod, *events;
-    gpuc__kube_call *children[CHILDREN];
-    gpuc__reason now;
-    uint64_t begun, deadline, reason_since, ended_at, events_at;
-    uint64_t lines;
-    char *why, *why_remedy; /* the last known reason why the pod does not start */
-    gpuc__buf tail;        /* of the log, evidence of a failure */
-    bool created, log_begun, log_done, stopping, cleaned, cancelled;
-    gpuc_error *log_error; /* why the log is not whole */
-    gpuc_error *error;     /* what the run ends with */
-};
-
-static void evaluate(gpuc__job_run *r);
 static void settle(gpuc__job_run *r);
 
 static void run_free(gpuc__job_run *r)
 {
-    gpuc__free(r->kind);
+    gpuc__job_pods_free(r);
+    gpuc__free(r->title);
     gpuc__free(r->run_id);
     gpuc__free(r->node);
     gpuc__free(r->namespace_);
     gpuc__free(r->name);
-    gpuc__free(r->pod_name);
+    gpuc__free(r->path);
+    gpuc__free(r->collection);
     gpuc__free(r->why);
     gpuc__free(r->why_remedy);
     json_decref(r->job);
-    json_decref(r->pod);
     json_decref(r->events);
+    json_decref(r->node_object);
     gpuc__reason_clear(&r->now);
-    gpuc__buf_clear(&r->tail);
-    gpuc_error_unref(r->log_error);
     gpuc_error_unref(r->error);
     gpuc__kube_unref(r->kube);
     gpuc__free(r);
@@ -73,7 +53,7 @@ static void stop(gpuc__job_run *r, gpuc_error *error)
     r->stopping = true;
 }
 
-static void stop_nomem(gpuc__job_run *r)
+void gpuc__job_run_stop_nomem(gpuc__job_run *r)
 {
     gpuc_error *error = NULL;
 
@@ -85,60 +65,26 @@ static void begin_child(gpuc__job_run *r, int which, gpuc__kube_call *call)
 {
     r->children[which] = call;
     if (!call)
-        stop_nomem(r);
+        gpuc__job_run_stop_nomem(r);
+}
+
+static gpuc__job_pod *last_pod(const gpuc__job_run *r)
+{
+    return r->pod_count ? r->pods[r->pod_count - 1] : NULL;
 }
 
 static gpuc__job_end end_of(const gpuc__job_run *r)
 {
-    return (gpuc__job_end){.node = r->node,
-                           .pod = r->pod_name,
+    const gpuc__job_pod *pod = r->telling ? r->telling : last_pod(r);
+    const char *node = gpuc__json_text(pod ? pod->object : NULL, "spec", "nodeName", NULL);
+
+    return (gpuc__job_end){.node = node ? node : r->node,
+                           .pod = pod ? pod->name : NULL,
                            .phase = r->now.phase ? r->now.phase : "Pending",
                            .reason = r->now.reason,
                            .text = r->now.text,
                            .exit_code = r->now.exit_code,
-                           .lines = r->lines};
-}
-
-/* ---- the log ---- */
-
-static void on_line(void *data, const char *text, size_t length)
-{
-    gpuc__job_run *r = data;
-
-    r->lines++;
-    gpuc__buf_keep_tail(&r->tail, TAIL_BYTES);
-    gpuc__buf_add(&r->tail, text, length < TAIL_BYTES ? length : TAIL_BYTES);
-    gpuc__buf_putc(&r->tail, '\n');
-    if (r->args.line)
-        r->args.line(r->args.data, r->node, text, length);
-}
-
-static void on_log_end(void *data, json_t *result, gpuc_error *error)
-{
-    gpuc__job_run *r = data;
-
-    r->children[LOG] = NULL;
-    r->log_done = true;
-    r->log_error = error;
-    evaluate(r);
-}
-
-static void begin_log(gpuc__job_run *r)
-{
-    uint64_t now = gpuc__clock_ms();
-
-    r->log_begun = true;
-    begin_child(r, LOG,
-                gpuc__log_follow(r->kube, &(gpuc__log_args){
-                                              .namespace_ = r->namespace_,
-                                              .pod = r->pod_name,
-                                              .container = r->kind,
-                                              .deadline_ms = r->deadline > now
-                                                                 ? (int)(r->deadline - now)
-                                                                 : 1,
-                                              .line = on_line,
-                                              .done = on_log_end,
-                                              .data = r}));
+                           .lines = gpuc__job_pods_lines(r)};
 }
 
 /* ---- what the state means ---- */
@@ -162,23 +108,104 @@ static void remember_why(gpuc__job_run *r, const gpuc__reason *next)
     r->why_remedy = remedy;
 }
 
+static bool same(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 static void set_reason(gpuc__job_run *r, gpuc__reason *next)
 {
-    bool same_reason = (!r->now.reason && !next->reason) ||
-                       (r->now.reason && next->reason && strcmp(r->now.reason, next->reason) == 0);
-    bool same_text = (!r->now.text && !next->text) ||
-                     (r->now.text && next->text && strcmp(r->now.text, next->text) == 0);
-    bool same_phase = r->now.phase && strcmp(r->now.phase, next->phase) == 0;
+    bool news = !same(r->now.phase, next->phase) || !same(r->now.text, next->text);
     gpuc__job_end end;
 
-    if (!same_reason)
+    /* Reasons that are not borne for long may take turns: ErrImagePull, ImagePullBackOff. */
+    if (next->grace_s < 0 || r->now.grace_s < 0)
         r->reason_since = gpuc__clock_ms();
     remember_why(r, next);
     gpuc__reason_clear(&r->now);
     r->now = *next;
     end = end_of(r);
-    if (r->args.state && !(same_phase && same_text))
+    if (r->args.state && news)
         r->args.state(r->args.data, &end);
+}
+
+static bool reason_copy(gpuc__reason *to, const gpuc__reason *from)
+{
+    *to = *from;
+    to->phase = gpuc__strdup(from->phase);
+    to->reason = gpuc__strdup(from->reason);
+    to->text = gpuc__strdup(from->text);
+    to->remedy = gpuc__strdup(from->remedy);
+    if (to->phase && !to->reason == !from->reason && !to->text == !from->text)
+        return true;
+    gpuc__reason_clear(to);
+    return false;
+}
+
+/* Of several pods the one whose trouble is the job's: the last that failed, or the first that hangs. */
+static gpuc__job_pod *telling_pod(const gpuc__job_run *r, bool ended)
+{
+    gpuc__job_pod *found = NULL;
+
+    for (size_t i = 0; i < r->pod_count; i++) {
+        gpuc__job_pod *pod = r->pods[i];
+
+        if (!pod->now.text || pod->now.ended != ended)
+            continue;
+        found = pod;
+        if (!ended)
+            break;
+    }
+    return found;
+}
+
+/* A job of several pods, or of several tries: it says itself when it has ended. */
+static bool reduce_many(gpuc__reason *next, gpuc__job_run *r)
+{
+    const gpuc__reason_input in = {.job = r->job, .events = r->pod_count ? NULL : r->events};
+    gpuc__reason job, pod;
+    bool started = false;
+
+    if (gpuc__reason_reduce(&job, &in, NULL) != GPUC_OK)
+        return false;
+    for (size_t i = 0; i < r->pod_count; i++)
+        started = started || r->pods[i]->now.started;
+    r->telling = strcmp(job.phase, "Succeeded") == 0 || same(job.reason, "DeadlineExceeded")
+                     ? NULL
+                     : telling_pod(r, job.ended);
+    if (r->telling) {
+        if (!reason_copy(&pod, &r->telling->now)) {
+            gpuc__reason_clear(&job);
+            return false;
+        }
+        gpuc__free(pod.phase);
+        pod.phase = job.phase;
+        pod.ended = job.ended;
+        job.phase = NULL;
+        gpuc__reason_clear(&job);
+        job = pod;
+    }
+    job.started = started;
+    job.lost = false; /* another pod may take its place */
+    if (job.exit_code < 0 && strcmp(job.phase, "Succeeded") == 0)
+        job.exit_code = 0;
+    if (started && !job.ended) {
+        gpuc__free(job.phase);
+        job.phase = gpuc__strdup("Running");
+    }
+    *next = job;
+    return job.phase != NULL;
+}
+
+static bool reduce(gpuc__reason *next, gpuc__job_run *r)
+{
+    const gpuc__reason_input in = {.job = r->job, .events = r->events, .node = r->node_object};
+
+    if (!r->single)
+        return reduce_many(next, r);
+    r->telling = last_pod(r);
+    return r->telling ? reason_copy(next, &r->telling->now)
+                      : gpuc__reason_reduce(next, &in, NULL) == GPUC_OK;
 }
 
 /* Adds to the last state why the pod had not started by then. */
@@ -202,82 +229,155 @@ static void tell_why(gpuc__job_run *r)
 /* The error of a run that did not end well. */
 static gpuc_error *failure(gpuc__job_run *r, int code, const char *what)
 {
+    const gpuc__buf *tail = gpuc__job_pods_tail(r);
+    gpuc__job_end end = end_of(r);
     gpuc_error *error = NULL;
 
     tell_why(r);
-    gpuc__error_set(&error, code, GPUC_DOMAIN_JOB, "the job %s on the node %s %s: %s", r->kind,
-                    r->node, what, r->now.text ? r->now.text : "no reason is known");
+    gpuc__error_set(&error, code, GPUC_DOMAIN_JOB, "the job %s%s%s %s: %s", r->title,
+                    end.node ? " on the node " : "", end.node ? end.node : "", what,
+                    r->now.text ? r->now.text : "no reason is known");
     gpuc__error_native(&error, r->log_begun && r->now.exit_code > 0 ? r->now.exit_code : 0);
-    gpuc__error_at(&error, r->node, NULL);
-    gpuc__error_evidence(&error, gpuc__buf_text(&r->tail), r->tail.length);
+    gpuc__error_at(&error, end.node, NULL);
+    gpuc__error_evidence(&error, gpuc__buf_text(tail), tail->length);
     gpuc__error_remedy(&error, "%s",
                        r->now.remedy ? r->now.remedy
-                                     : "look at it: kubectl describe pod, run again with keep");
+                                     : "look at it: kubectl describe pod, run again with "
+                                       "cleanup=never");
     gpuc__error_retryable(&error, code == GPUC_ETIMEDOUT);
     return error;
 }
 
 static void conclude(gpuc__job_run *r)
 {
-    gpuc_error *error = NULL;
+    gpuc_error **log_error = gpuc__job_pods_log_error(r), *error = NULL;
+    gpuc__job_end end = end_of(r);
 
     if (strcmp(r->now.phase, "Succeeded") != 0) {
         error = failure(r, GPUC_EREMOTE, "failed");
-    } else if (r->log_error) {
-        error = r->log_error;
-        r->log_error = NULL;
-        gpuc__call_wrap(&error, "the job %s on the node %s succeeded, but its log was not read to "
-                                "its end",
-                        r->kind, r->node);
-        gpuc__error_at(&error, r->node, NULL);
+    } else if (log_error) {
+        error = *log_error;
+        *log_error = NULL;
+        gpuc__call_wrap(&error, "the job %s%s%s succeeded, but its log was not read to its end",
+                        r->title, end.node ? " on the node " : "", end.node ? end.node : "");
+        gpuc__error_at(&error, end.node, NULL);
     }
     stop(r, error);
 }
 
 /* A failed pod whose Job has not said yet whether its deadline was why. */
-static bool verdict_open(gpuc__job_run *r)
+static bool verdict_open(const gpuc__job_run *r)
 {
-    uint64_t now = gpuc__clock_ms();
-
-    if (!r->ended_at)
-        r->ended_at = now;
-    return strcmp(r->now.phase, "Failed") == 0 && r->pod &&
+    return r->single && !r->is_pod && r->telling && strcmp(r->now.phase, "Failed") == 0 &&
            !json_array_size(gpuc__json_at(r->job, "status", "conditions", NULL)) &&
-           now - r->ended_at < JOB_VERDICT_MS;
+           gpuc__clock_ms() - r->ended_at < JOB_VERDICT_MS;
+}
+
+/* Whether the logs are read, as far as they can be: of a pod that was taken away with its node, or by
+ * someone, nothing more may come. */
+static bool logs_over(const gpuc__job_run *r)
+{
+    uint64_t waited = gpuc__clock_ms() - r->ended_at;
+    bool taken = r->telling && strcmp(r->now.phase, "Failed") == 0 &&
+                 gpuc__json_at(r->telling->object, "metadata", "deletionTimestamp", NULL);
+
+    return gpuc__job_pods_logs_done(r) || waited > LOGS_MS || (taken && waited > JOB_VERDICT_MS);
 }
 
 static void check_patience(gpuc__job_run *r)
 {
     uint64_t now = gpuc__clock_ms();
 
-    if (now >= r->deadline) {
+    if (now >= r->deadline)
         stop(r, failure(r, GPUC_ETIMEDOUT, "did not end before its deadline"));
-    } else if (!r->now.started && r->now.reason && r->now.grace_s >= 0 &&
-               now - r->reason_since >= (uint64_t)r->now.grace_s * 1000) {
-        stop(r, failure(r, GPUC_EREMOTE, "cannot start"));
-    }
+    else if ((!r->now.started || r->now.lost) && r->now.reason && r->now.grace_s >= 0 &&
+             now - r->reason_since >= (uint64_t)r->now.grace_s * 1000)
+        stop(r, failure(r, GPUC_EREMOTE, r->now.lost ? "cannot go on" : "cannot start"));
 }
 
-static void evaluate(gpuc__job_run *r)
+static void look_at_node(gpuc__job_run *r);
+
+void gpuc__job_run_evaluate(gpuc__job_run *r)
 {
     gpuc__reason next;
 
     if (!r->stopping && r->created) {
-        if (gpuc__reason_reduce(&next, r->job, r->pod, r->events, NULL) != GPUC_OK) {
-            stop_nomem(r);
+        if (!gpuc__job_pods_look(r) || !reduce(&next, r)) {
+            gpuc__job_run_stop_nomem(r);
         } else {
             set_reason(r, &next);
-            if (r->now.started && !r->log_begun)
-                begin_log(r);
-            if (r->now.ended && r->children[LOG])
-                gpuc__log_container_ended(r->children[LOG]);
+            if (r->now.ended && !r->ended_at)
+                r->ended_at = gpuc__clock_ms();
             if (!r->now.ended || verdict_open(r))
                 check_patience(r);
-            else if (!r->log_begun || r->log_done)
+            else if (logs_over(r))
                 conclude(r);
+            look_at_node(r);
         }
     }
     settle(r);
+}
+
+/* ---- its node ---- */
+
+static bool condition_is(const json_t *pod, const char *type, const char *status)
+{
+    const json_t *c;
+    size_t i;
+
+    json_array_foreach(gpuc__json_at(pod, "status", "conditions", NULL), i, c)
+    {
+        const char *its = gpuc__json_text(c, "type", NULL);
+
+        if (its && strcmp(its, type) == 0)
+            return same(gpuc__json_text(c, "status", NULL), status);
+    }
+    return false;
+}
+
+/* The node that may be what is wrong: the one that a pod waits for, or where the control plane has
+ * called a pod not ready although its containers were. */
+static const char *doubtful_node(const gpuc__job_run *r)
+{
+    for (size_t i = 0; i < r->pod_count; i++) {
+        const gpuc__job_pod *pod = r->pods[i];
+
+        if (pod->now.ended || pod->deleted)
+            continue;
+        if (r->node && condition_is(pod->object, "PodScheduled", "False"))
+            return r->node;
+        if (condition_is(pod->object, "Ready", "False") &&
+            condition_is(pod->object, "ContainersReady", "True"))
+            return gpuc__json_text(pod->object, "spec", "nodeName", NULL);
+    }
+    return NULL;
+}
+
+static void on_node(void *data, json_t *result, gpuc_error *error)
+{
+    gpuc__job_run *r = data;
+    bool missing = error && gpuc_error_code(error) == GPUC_ENOTFOUND;
+
+    r->children[GPUC__JOB_NODE] = NULL;
+    gpuc_error_unref(error); /* who may not read nodes learns less */
+    json_decref(r->node_object);
+    r->node_object = missing ? json_null() : json_incref(result);
+    gpuc__job_run_evaluate(r);
+}
+
+static void look_at_node(gpuc__job_run *r)
+{
+    const char *name = r->stopping || r->now.ended ? NULL : doubtful_node(r);
+    uint64_t now = gpuc__clock_ms();
+
+    if (!name) {
+        json_decref(r->node_object);
+        r->node_object = NULL;
+    } else if (!r->children[GPUC__JOB_NODE] &&
+               (!r->node_at || now - r->node_at >= NODE_EVERY_MS)) {
+        r->node_at = now;
+        begin_child(r, GPUC__JOB_NODE, gpuc__node_get(r->kube, name, on_node, r));
+    }
 }
 
 /* ---- watches ---- */
@@ -292,38 +392,31 @@ static bool on_job(void *data, const char *type, json_t *object)
         r->job = json_incref(object);
     } else if (object && !r->now.ended) {
         gpuc__error_set(&error, GPUC_ENOTFOUND, GPUC_DOMAIN_JOB,
-                        "the job %s/%s was deleted by someone while it ran on the node %s",
-                        r->namespace_, r->name, r->node);
+                        "the job %s/%s was deleted by someone while it ran%s%s", r->namespace_,
+                        r->name, r->node ? " on the node " : "", r->node ? r->node : "");
         gpuc__error_at(&error, r->node, NULL);
         gpuc__error_remedy(&error, "run it again");
         stop(r, error);
     }
-    evaluate(r);
+    gpuc__job_run_evaluate(r);
     return true;
 }
 
-/* backoffLimit 0: there is one pod, or none. */
 static bool on_pod(void *data, const char *type, json_t *object)
 {
     gpuc__job_run *r = data;
-    const char *name = gpuc__json_text(object, "metadata", "name", NULL);
-    gpuc__reason last = {.exit_code = -1};
-    bool ended;
+    gpuc_error *error = NULL;
 
-    if (!object || !name)
+    if (!object)
         return true;
-    gpuc__reason_reduce(&last, NULL, r->pod, NULL, NULL);
-    ended = r->pod && last.ended;
-    gpuc__reason_clear(&last);
-    if (strcmp(type, "DELETED") == 0 && !ended) {
-        r->pod = (json_decref(r->pod), NULL); /* what is left to know, the Job says */
-    } else if (!ended) {
-        json_decref(r->pod);
-        r->pod = json_incref(object);
-        if (!r->pod_name && !(r->pod_name = gpuc__strdup(name)))
-            stop_nomem(r);
+    if (!gpuc__job_pod_seen(r, type, object)) {
+        gpuc__error_set(&error, GPUC_ELIMIT, GPUC_DOMAIN_JOB,
+                        "the job %s/%s has more pods than can be followed, or memory is short",
+                        r->namespace_, r->name);
+        gpuc__error_remedy(&error, "run fewer pods in one job");
+        stop(r, error);
     }
-    evaluate(r);
+    gpuc__job_run_evaluate(r);
     return true;
 }
 
@@ -337,22 +430,22 @@ static void on_watch_end(gpuc__job_run *r, int which, gpuc_error *error)
 
 static void on_jobs_end(void *data, json_t *result, gpuc_error *error)
 {
-    on_watch_end(data, JOBS, error);
+    on_watch_end(data, GPUC__JOB_JOBS, error);
 }
 
 static void on_pods_end(void *data, json_t *result, gpuc_error *error)
 {
-    on_watch_end(data, PODS, error);
+    on_watch_end(data, GPUC__JOB_PODS, error);
 }
 
 static void begin_watch(gpuc__job_run *r, int which)
 {
-    bool pods = which == PODS;
+    bool pods = which == GPUC__JOB_PODS, by_name = !pods || r->is_pod;
     char *path = gpuc__kube_path(pods ? "/api/v1/namespaces/%s/pods"
                                       : "/apis/batch/v1/namespaces/%s/jobs",
                                  r->namespace_, NULL);
-    char *query = gpuc__kube_path(pods ? "labelSelector=gpucluster/job%%3D%s"
-                                       : "fieldSelector=metadata.name%%3D%s",
+    char *query = gpuc__kube_path(by_name ? "fieldSelector=metadata.name%%3D%s"
+                                          : "labelSelector=gpucluster/job%%3D%s",
                                   r->name, NULL);
     gpuc__kube_call *call = NULL;
 
@@ -376,18 +469,28 @@ static void on_events(void *data, json_t *result, gpuc_error *error)
 {
     gpuc__job_run *r = data;
 
-    r->children[EVENTS] = NULL;
+    r->children[GPUC__JOB_EVENTS] = NULL;
     gpuc_error_unref(error); /* without events the rest still stands */
     if (result) {
         json_decref(r->events);
         r->events = json_incref(json_object_get(result, "items"));
     }
-    evaluate(r);
+    gpuc__job_run_evaluate(r);
 }
 
-static void begin_events(gpuc__job_run *r)
+/* What to ask events of: the first pod that has not started, or the job while there is none. */
+static const json_t *silent_one(const gpuc__job_run *r)
 {
-    const char *uid = gpuc__json_text(r->pod ? r->pod : r->job, "metadata", "uid", NULL);
+    for (size_t i = 0; i < r->pod_count; i++) {
+        if (!r->pods[i]->now.started && !r->pods[i]->now.ended)
+            return r->pods[i]->object;
+    }
+    return r->pod_count || r->is_pod ? NULL : r->job;
+}
+
+static void begin_events(gpuc__job_run *r, const json_t *object)
+{
+    const char *uid = gpuc__json_text(object, "metadata", "uid", NULL);
     char *path, *query;
 
     r->events_at = gpuc__clock_ms();
@@ -395,9 +498,9 @@ static void begin_events(gpuc__job_run *r)
         return;
     path = gpuc__kube_path("/api/v1/namespaces/%s/events", r->namespace_, NULL);
     query = gpuc__kube_path("fieldSelector=involvedObject.uid%%3D%s", uid, NULL);
-    begin_child(r, EVENTS, path && query ? gpuc__kube_list(r->kube, path, query, CLEANUP_MS,
-                                                           on_events, r)
-                                         : NULL);
+    begin_child(r, GPUC__JOB_EVENTS,
+                path && query ? gpuc__kube_list(r->kube, path, query, CLEANUP_MS, on_events, r)
+                              : NULL);
     gpuc__free(path);
     gpuc__free(query);
 }
@@ -405,16 +508,17 @@ static void begin_events(gpuc__job_run *r)
 static void on_tick(void *data, json_t *result, gpuc_error *error)
 {
     gpuc__job_run *r = data;
+    const json_t *silent = silent_one(r);
 
-    r->children[TICK] = NULL;
+    r->children[GPUC__JOB_TICK] = NULL;
     gpuc_error_unref(error);
     if (!r->stopping) {
-        if (!r->now.started && !r->now.ended && !r->children[EVENTS] &&
+        if (silent && !r->now.ended && !r->children[GPUC__JOB_EVENTS] &&
             gpuc__clock_ms() - r->events_at >= EVENTS_EVERY_MS)
-            begin_events(r);
-        begin_child(r, TICK, gpuc__kube_delay(r->kube, TICK_MS, on_tick, r));
+            begin_events(r, silent);
+        begin_child(r, GPUC__JOB_TICK, gpuc__kube_delay(r->kube, TICK_MS, on_tick, r));
     }
-    evaluate(r);
+    gpuc__job_run_evaluate(r);
 }
 
 /* ---- creation ---- */
@@ -425,21 +529,24 @@ static void on_existing(void *data, json_t *result, gpuc_error *error)
     const char *run_id = gpuc__json_text(result, "metadata", "labels", "gpucluster/run-id", NULL);
     const char *node = gpuc__json_text(result, "metadata", "annotations", "gpucluster/node", NULL);
 
-    r->children[CREATE] = NULL;
-    if (!error && (!run_id || !node || strcmp(run_id, r->run_id) != 0 || strcmp(node, r->node) != 0)) {
+    r->children[GPUC__JOB_CREATE] = NULL;
+    if (!error && (!same(run_id, r->run_id) || !same(node, r->node))) {
         gpuc__error_set(&error, GPUC_EEXIST, GPUC_DOMAIN_JOB,
-                        "a job %s/%s that is not ours stands in the way", r->namespace_, r->name);
+                        "a %s %s/%s that is not ours stands in the way", r->is_pod ? "pod" : "job",
+                        r->namespace_, r->name);
         gpuc__error_remedy(&error, "delete it, or use another namespace");
     }
     if (error) {
         stop(r, error);
     } else if (!r->stopping) {
         r->created = true;
-        r->job = json_incref(result);
         r->events_at = gpuc__clock_ms();
-        begin_watch(r, JOBS);
-        begin_watch(r, PODS);
-        begin_child(r, TICK, gpuc__kube_delay(r->kube, TICK_MS, on_tick, r));
+        if (!r->is_pod) {
+            r->job = json_incref(result);
+            begin_watch(r, GPUC__JOB_JOBS);
+        }
+        begin_watch(r, GPUC__JOB_PODS);
+        begin_child(r, GPUC__JOB_TICK, gpuc__kube_delay(r->kube, TICK_MS, on_tick, r));
     } else {
         r->created = true; /* cancelled meanwhile: it is to be deleted */
     }
@@ -449,7 +556,6 @@ static void on_existing(void *data, json_t *result, gpuc_error *error)
 static void on_created(void *data, json_t *result, gpuc_error *error)
 {
     gpuc__job_run *r = data;
-    char *path;
 
     if (!error || gpuc_error_code(error) != GPUC_EEXIST || r->stopping) {
         /* A POST that was cut may have been done all the same: then there is a Job to delete. */
@@ -459,13 +565,11 @@ static void on_created(void *data, json_t *result, gpuc_error *error)
         return;
     }
     gpuc_error_unref(error);
-    path = gpuc__kube_path("/apis/batch/v1/namespaces/%s/jobs/%s", r->namespace_, r->name, NULL);
-    begin_child(r, CREATE, path ? gpuc__kube_send(r->kube, &(gpuc__kube_args){.method = "GET",
-                                                                              .path = path,
-                                                                              .done = on_existing,
-                                                                              .data = r})
-                                : NULL);
-    gpuc__free(path);
+    begin_child(r, GPUC__JOB_CREATE,
+                gpuc__kube_send(r->kube, &(gpuc__kube_args){.method = "GET",
+                                                            .path = r->path,
+                                                            .done = on_existing,
+                                                            .data = r}));
     settle(r);
 }
 
@@ -475,23 +579,24 @@ static void on_cleaned(void *data, json_t *result, gpuc_error *error)
 {
     gpuc__job_run *r = data;
 
-    r->children[CLEANUP] = NULL;
+    r->children[GPUC__JOB_CLEANUP] = NULL;
     if (error && gpuc_error_code(error) != GPUC_ENOTFOUND)
         gpuc__log(gpuc__kube_context(r->kube), GPUC_LOG_WARN, "kube",
-                  "the job %s/%s could not be deleted; it goes by itself an hour after its end: %s",
-                  r->namespace_, r->name, gpuc_error_message(error));
+                  "the %s %s/%s could not be deleted%s: %s", r->is_pod ? "pod" : "job",
+                  r->namespace_, r->name,
+                  r->is_pod ? "" : "; it goes by itself an hour after its end",
+                  gpuc_error_message(error));
     gpuc_error_unref(error);
     settle(r);
 }
 
 static void begin_cleanup(gpuc__job_run *r)
 {
-    char *path = gpuc__kube_path("/apis/batch/v1/namespaces/%s/jobs/%s?propagationPolicy=Background",
-                                 r->namespace_, r->name, NULL);
+    char *path = gpuc__asprintf("%s?propagationPolicy=Background", r->path);
 
     r->cleaned = true;
     if (path)
-        r->children[CLEANUP] =
+        r->children[GPUC__JOB_CLEANUP] =
             gpuc__kube_send(r->kube, &(gpuc__kube_args){.method = "DELETE",
                                                         .path = path,
                                                         .deadline_ms = CLEANUP_MS,
@@ -500,25 +605,32 @@ static void begin_cleanup(gpuc__job_run *r)
     gpuc__free(path);
 }
 
-/* Once stopping: children out, then the Job, then the end. May free the run. */
+static bool is_to_go(const gpuc__job_run *r)
+{
+    return r->cancelled || r->args.cleanup == GPUC__CLEANUP_ALWAYS ||
+           (r->args.cleanup == GPUC__CLEANUP_ON_SUCCESS && !r->error);
+}
+
+/* Once stopping: children out, then the workload, then the end. May free the run. */
 static void settle(gpuc__job_run *r)
 {
-    bool busy = false;
+    bool busy;
     gpuc_error *error;
     gpuc__job_end end;
 
     if (!r->stopping)
         return;
-    for (int i = 0; i < CLEANUP; i++) {
+    busy = gpuc__job_pods_cancel(r);
+    for (int i = 0; i < GPUC__JOB_CLEANUP; i++) {
         if (r->children[i])
             gpuc__kube_cancel(r->children[i]);
         busy = busy || r->children[i];
     }
     if (busy)
         return;
-    if (r->created && !r->cleaned && (!r->args.keep || r->cancelled))
+    if (r->created && !r->cleaned && is_to_go(r))
         begin_cleanup(r);
-    if (r->children[CLEANUP])
+    if (r->children[GPUC__JOB_CLEANUP])
         return;
     error = r->error;
     r->error = NULL;
@@ -531,67 +643,93 @@ void gpuc__job_run_cancel(gpuc__job_run *r)
 {
     gpuc_error *error = NULL;
 
-    if (r->cancelled && r->children[CLEANUP])
-        gpuc__kube_cancel(r->children[CLEANUP]);
+    if (r->cancelled && r->children[GPUC__JOB_CLEANUP])
+        gpuc__kube_cancel(r->children[GPUC__JOB_CLEANUP]);
     if (r->stopping)
         return;
     r->cancelled = true;
-    gpuc__error_set(&error, GPUC_ECANCELLED, GPUC_DOMAIN_JOB, "the job %s on the node %s was cancelled",
-                    r->kind, r->node);
+    gpuc__error_set(&error, GPUC_ECANCELLED, GPUC_DOMAIN_JOB, "the job %s%s%s was cancelled", r->title,
+                    r->node ? " on the node " : "", r->node ? r->node : "");
     gpuc__error_at(&error, r->node, NULL);
     stop(r, error);
-    for (int i = 0; i < CLEANUP; i++)
+    gpuc__job_pods_cancel(r);
+    for (int i = 0; i < GPUC__JOB_CLEANUP; i++)
         gpuc__kube_cancel(r->children[i]); /* their ends, later, settle the run */
 }
 
-static bool copy_params(gpuc__job_run *r, const gpuc__job_params *p)
+/* ---- the beginning ---- */
+
+static json_int_t number(const json_t *object, const char *key, json_int_t otherwise)
 {
-    r->kind = gpuc__strdup(p->kind);
-    r->run_id = gpuc__strdup(p->run_id);
-    r->node = gpuc__strdup(p->node);
-    r->namespace_ = gpuc__strdup(p->namespace_ ? p->namespace_ : "default");
-    r->name = gpuc__job_name(p);
-    return r->kind && r->run_id && r->node && r->namespace_ && r->name;
+    const json_t *value = gpuc__json_at(object, "spec", key, NULL);
+
+    return value ? json_integer_value(value) : otherwise;
+}
+
+static int read_object(gpuc__job_run *r, const json_t *object, gpuc_error **err)
+{
+    const char *kind = gpuc__json_text(object, "kind", NULL);
+    const char *node = gpuc__json_text(object, "metadata", "annotations", "gpucluster/node", NULL);
+    const char *name = gpuc__json_text(object, "metadata", "name", NULL);
+    int rc = gpuc__kube_object_path(&r->path, object, err);
+    json_int_t tries = number(object, "backoffLimit", 6);
+
+    if (rc != GPUC_OK)
+        return rc;
+    r->is_pod = same(kind, "Pod");
+    r->single = r->is_pod || (tries == 0 && number(object, "completions", 1) == 1 &&
+                              number(object, "parallelism", 1) == 1);
+    r->collection = gpuc__strndup(r->path, (size_t)(strrchr(r->path, '/') - r->path));
+    r->name = gpuc__strdup(name);
+    r->node = gpuc__strdup(node);
+    r->namespace_ = gpuc__strdup(gpuc__json_text(object, "metadata", "namespace", NULL));
+    r->run_id = gpuc__strdup(gpuc__json_text(object, "metadata", "labels", "gpucluster/run-id",
+                                             NULL));
+    r->title = r->args.title         ? gpuc__strdup(r->args.title)
+               : r->args.params.kind ? gpuc__strdup(r->args.params.kind)
+                                     : gpuc__asprintf("%s %s", kind, name);
+    r->begun = r->reason_since = gpuc__clock_ms();
+    r->deadline = r->begun + MARGIN_MS + 1000 * (uint64_t)number(object, "activeDeadlineSeconds", 0);
+    return r->collection && r->name && r->namespace_ && r->run_id && r->title && (r->node || !node)
+               ? GPUC_OK
+               : gpuc__error_nomem(err);
 }
 
 int gpuc__job_run_start(gpuc__job_run **out, gpuc__kube *kube, const gpuc__job_run_args *args,
                         gpuc_error **err)
 {
     gpuc__job_run *r = NULL;
-    json_t *manifest = NULL;
-    char *path = NULL;
-    int rc = gpuc__job_manifest(&manifest, &args->params, err);
+    json_t *object = json_incref((json_t *)args->object);
+    int rc = object ? GPUC_OK : gpuc__job_manifest(&object, &args->params, err);
 
     if (rc != GPUC_OK)
         return rc;
     r = gpuc__calloc(1, sizeof(*r));
     if (!r) {
-        json_decref(manifest);
+        json_decref(object);
         return gpuc__error_nomem(err);
     }
     r->kube = gpuc__kube_ref(kube);
     r->args = *args;
+    r->now.exit_code = r->now.grace_s = -1;
+    rc = read_object(r, object, err);
     r->args.params = (gpuc__job_params){0}; /* its strings are the caller's */
-    r->now.exit_code = -1;
-    gpuc__buf_init(&r->tail, 4 * TAIL_BYTES);
-    r->begun = r->reason_since = gpuc__clock_ms();
-    r->deadline = r->begun + MARGIN_MS +
-                  1000 * (uint64_t)json_integer_value(
-                             gpuc__json_at(manifest, "spec", "activeDeadlineSeconds", NULL));
-    if (copy_params(r, &args->params))
-        path = gpuc__kube_path("/apis/batch/v1/namespaces/%s/jobs", r->namespace_, NULL);
-    if (path)
-        r->children[CREATE] = gpuc__kube_send(kube, &(gpuc__kube_args){.method = "POST",
-                                                                       .path = path,
-                                                                       .body = manifest,
-                                                                       .done = on_created,
-                                                                       .data = r});
-    gpuc__free(path);
-    json_decref(manifest);
-    if (!r->children[CREATE]) {
-        run_free(r);
-        return gpuc__error_nomem(err);
+    r->args.object = NULL;
+    r->args.title = NULL;
+    if (rc == GPUC_OK) {
+        r->children[GPUC__JOB_CREATE] =
+            gpuc__kube_send(kube, &(gpuc__kube_args){.method = "POST",
+                                                     .path = r->collection,
+                                                     .body = object,
+                                                     .done = on_created,
+                                                     .data = r});
+        if (!r->children[GPUC__JOB_CREATE])
+            rc = gpuc__error_nomem(err);
     }
-    *out = r;
-    return GPUC_OK;
+    json_decref(object);
+    if (rc != GPUC_OK)
+        run_free(r);
+    else
+        *out = r;
+    return rc;
 }

@@ -102,7 +102,7 @@ static void add_pod(wait_state *s, const json_t *pod)
     const char *name = gpuc__json_text(pod, "metadata", "name", NULL);
     gpuc__reason r;
 
-    if (gpuc__reason_reduce(&r, NULL, pod, NULL, NULL) != GPUC_OK)
+    if (gpuc__reason_reduce(&r, &(gpuc__reason_input){.pod = pod}, NULL) != GPUC_OK)
         return;
     if (r.text)
         gpuc__buf_printf(&s->why, "; pod %s/%s: %.600s", namespace_ ? namespace_ : "?",

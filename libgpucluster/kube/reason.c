@@ -2,8 +2,10 @@
 /* One reason out of a job, its pod and their events. */
 #include "kube/reason.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "kube/node.h"
 #include "kube/status.h"
 #include "util/alloc.h"
 #include "util/buf.h"
@@ -13,6 +15,7 @@
 /* One thing somebody said about the pod. */
 typedef struct finding {
     const char *from, *reason, *message;
+    const char *container; /* NULL: of the whole pod, or the only one */
 } finding;
 
 void gpuc__reason_clear(gpuc__reason *r)
@@ -96,24 +99,10 @@ static const json_t *condition(const json_t *object, const char *type, const cha
     return NULL;
 }
 
-/* The first container in this state that is not simply well: for "terminated" one that failed, for
- * "waiting" any. */
-static const json_t *container_state(const json_t *pod, const char *state)
+static bool has_several(const json_t *pod)
 {
-    static const char *const lists[] = {"initContainerStatuses", "containerStatuses"};
-    const json_t *status, *found;
-    size_t i;
-
-    for (size_t l = 0; l < 2; l++) {
-        json_array_foreach(gpuc__json_at(pod, "status", lists[l], NULL), i, status)
-        {
-            found = gpuc__json_at(status, "state", state, NULL);
-            if (found && (strcmp(state, "terminated") != 0 ||
-                          json_integer_value(json_object_get(found, "exitCode")) != 0))
-                return found;
-        }
-    }
-    return NULL;
+    return json_array_size(gpuc__json_at(pod, "status", "containerStatuses", NULL)) +
+               json_array_size(gpuc__json_at(pod, "status", "initContainerStatuses", NULL)) > 1;
 }
 
 /* Waiting that every pod goes through. */
@@ -121,6 +110,32 @@ static bool is_plain_waiting(const char *reason)
 {
     return !reason || strcmp(reason, "ContainerCreating") == 0 ||
            strcmp(reason, "PodInitializing") == 0;
+}
+
+/* The first container in this state that is not simply well: for "terminated" one that failed, for
+ * "waiting" one that stays so. name is set where there are several. */
+static const json_t *container_state(const json_t *pod, const char *state, const char **name)
+{
+    static const char *const lists[] = {"initContainerStatuses", "containerStatuses"};
+    bool terminated = strcmp(state, "terminated") == 0;
+    const json_t *status, *found;
+    size_t i;
+
+    *name = NULL;
+    for (size_t l = 0; l < 2; l++) {
+        json_array_foreach(gpuc__json_at(pod, "status", lists[l], NULL), i, status)
+        {
+            found = gpuc__json_at(status, "state", state, NULL);
+            if (!found || (terminated
+                               ? json_integer_value(json_object_get(found, "exitCode")) == 0
+                               : is_plain_waiting(gpuc__json_text(found, "reason", NULL))))
+                continue;
+            if (has_several(pod))
+                *name = gpuc__json_text(status, "name", NULL);
+            return found;
+        }
+    }
+    return NULL;
 }
 
 /* The job's own end by its deadline, which the pod shows only as a killed container. */
@@ -138,57 +153,108 @@ static const json_t *deadline_exceeded(const json_t *job)
     return NULL;
 }
 
-/* Why a pod that has not ended does not run. */
-static const json_t *find_waiting(const char **from, const json_t *pod, const json_t *events,
-                                  bool pending)
+static long gpus_asked(const json_t *pod)
 {
-    const json_t *found = container_state(pod, "waiting");
+    const json_t *container;
+    long sum = 0;
+    size_t i;
 
-    *from = "waiting";
-    if (found && !is_plain_waiting(gpuc__json_text(found, "reason", NULL)))
-        return found;
-    *from = "condition";
-    found = condition(pod, "PodScheduled", "False");
-    if (found || !pending)
-        return found;
-    *from = "event";
-    return gpuc__reason_newest_event(events, NULL);
+    json_array_foreach(gpuc__json_at(pod, "spec", "containers", NULL), i, container)
+    {
+        const char *text = gpuc__json_text(container, "resources", "limits", "nvidia.com/gpu", NULL);
+
+        sum += text ? strtol(text, NULL, 10) : 0;
+    }
+    return sum;
 }
 
-/* Why a pod has ended. */
-static const json_t *find_ended(const char **from, const json_t *job, const json_t *pod,
-                                bool failed)
+/* What the node itself says against the pod; false: nothing. */
+static bool find_node(finding *out, const gpuc__reason_input *in, bool started)
 {
-    const json_t *found = deadline_exceeded(job);
+    gpuc__node_state state;
 
-    *from = "job";
+    out->from = "node";
+    out->message = NULL;
+    if (!in->node)
+        return false;
+    if (json_is_null(in->node)) {
+        out->reason = "NodeNotFound";
+        return true;
+    }
+    gpuc__node_read(&state, in->node);
+    out->reason = !state.ready ? state.reason : "Cordoned";
+    out->message = !state.ready ? state.message : NULL;
+    if (!state.ready || (state.unschedulable && !started))
+        return true;
+    out->reason = "TooFewGpus";
+    return !started && gpus_asked(in->pod) > state.gpus;
+}
+
+/* Why a pod that has not ended does not run. */
+static bool find_waiting(finding *out, const gpuc__reason_input *in, bool started)
+{
+    const char *phase = gpuc__json_text(in->pod, "status", "phase", NULL);
+    const json_t *found = container_state(in->pod, "waiting", &out->container);
+
+    out->from = "waiting";
+    if (!found) {
+        if (find_node(out, in, started))
+            return true;
+        out->from = "condition";
+        found = condition(in->pod, "PodScheduled", "False");
+    }
+    if (!found) {
+        out->from = "job";
+        found = condition(in->job, "Suspended", "True");
+    }
+    if (!found && (!phase || strcmp(phase, "Pending") == 0)) {
+        out->from = "event";
+        found = gpuc__reason_newest_event(in->events, NULL);
+    }
+    out->reason = gpuc__json_text(found, "reason", NULL);
+    out->message = gpuc__json_text(found, "message", NULL);
+    return found != NULL;
+}
+
+/* Why a pod has ended; NULL when it has not, or by itself and well. */
+static const json_t *find_ended(finding *out, const gpuc__reason_input *in, bool failed)
+{
+    const json_t *found = deadline_exceeded(in->job);
+
+    out->from = "job";
     if (found)
         return found;
-    *from = "pod";
-    if (failed && gpuc__json_text(pod, "status", "reason", NULL))
-        return json_object_get(pod, "status"); /* Evicted, where the container shows only 137 */
-    *from = "terminated";
-    found = container_state(pod, "terminated");
+    out->from = "pod";
+    if (failed && gpuc__json_text(in->pod, "status", "reason", NULL))
+        return json_object_get(in->pod, "status"); /* Evicted, where the container shows only 137 */
+    out->from = "disruption";
+    found = condition(in->pod, "DisruptionTarget", "True");
     if (found)
         return found;
-    *from = "job";
-    return condition(job, "Failed", "True");
+    out->from = "terminated";
+    found = container_state(in->pod, "terminated", &out->container);
+    if (found)
+        return found;
+    out->from = "job";
+    return condition(in->job, "Failed", "True");
 }
 
 /* What stands in the way, the most telling first; false when nothing does. */
-static bool find(finding *out, const json_t *job, const json_t *pod, const json_t *events)
+static bool find(finding *out, const gpuc__reason_input *in, bool started)
 {
-    const char *phase = gpuc__json_text(pod, "status", "phase", NULL);
+    const char *phase = gpuc__json_text(in->pod, "status", "phase", NULL);
     bool failed = phase && strcmp(phase, "Failed") == 0;
-    bool pending = !phase || strcmp(phase, "Pending") == 0;
-    const json_t *found = find_ended(&out->from, job, pod, failed);
+    bool going = gpuc__json_at(in->pod, "metadata", "deletionTimestamp", NULL) != NULL;
+    const json_t *found = find_ended(out, in, failed);
 
-    if (!found && !failed)
-        found = find_waiting(&out->from, pod, events, pending);
-    if (!found && !failed)
-        return false;
     out->reason = gpuc__json_text(found, "reason", NULL);
     out->message = gpuc__json_text(found, "message", NULL);
+    if (!found && in->deleted) {
+        out->from = "deleted";
+        out->reason = "PodDeleted";
+    } else if (!found && !failed && (going || !find_waiting(out, in, started))) {
+        return false;
+    }
     if (!out->reason)
         out->reason = "Failed";
     return true;
@@ -245,6 +311,8 @@ static int explain(gpuc__reason *r, const finding *f, const json_t *events, gpuc
     gpuc__buf text = GPUC__BUF_INIT(16 * 1024);
     int rc = GPUC_OK;
 
+    if (f->container)
+        gpuc__buf_printf(&text, "container %.63s: ", f->container);
     gpuc__buf_printf(&text, "%s (%.200s)", say ? say : "the pod does not run", f->reason);
     if (r->exit_code > 0 && strcmp(f->from, "terminated") == 0)
         gpuc__buf_printf(&text, ", exit code %d", r->exit_code);
@@ -262,16 +330,16 @@ static int explain(gpuc__reason *r, const finding *f, const json_t *events, gpuc
     return rc;
 }
 
-/* Whether the container runs or has run, so that it has a log. */
-static bool has_started(const json_t *pod)
+bool gpuc__reason_container_started(const json_t *status)
 {
-    const json_t *status = json_array_get(gpuc__json_at(pod, "status", "containerStatuses", NULL), 0);
     const json_t *ended = gpuc__json_at(status, "state", "terminated", NULL);
     finding f = {"terminated", gpuc__json_text(ended, "reason", NULL),
-                 gpuc__json_text(ended, "message", NULL)};
+                 gpuc__json_text(ended, "message", NULL), NULL};
     json_t *table;
     bool started;
 
+    if (json_integer_value(json_object_get(status, "restartCount")) > 0)
+        return true;
     if (!ended)
         return gpuc__json_at(status, "state", "running", NULL) != NULL;
     if (!f.reason)
@@ -282,39 +350,62 @@ static bool has_started(const json_t *pod)
     return started;
 }
 
+static bool any_started(const json_t *pod)
+{
+    const json_t *status;
+    size_t i;
+
+    json_array_foreach(gpuc__json_at(pod, "status", "containerStatuses", NULL), i, status)
+    {
+        if (gpuc__reason_container_started(status))
+            return true;
+    }
+    return false;
+}
+
 static int exit_code(const json_t *pod)
 {
     const json_t *statuses = gpuc__json_at(pod, "status", "containerStatuses", NULL);
-    const json_t *code = gpuc__json_at(json_array_get(statuses, 0), "state", "terminated",
-                                       "exitCode", NULL);
+    const char *name;
+    const json_t *failed = container_state(pod, "terminated", &name);
+    const json_t *code = json_object_get(failed, "exitCode");
 
+    if (!failed)
+        code = gpuc__json_at(json_array_get(statuses, 0), "state", "terminated", "exitCode", NULL);
     return json_is_integer(code) ? (int)json_integer_value(code) : -1;
 }
 
-int gpuc__reason_reduce(gpuc__reason *out, const json_t *job, const json_t *pod,
-                        const json_t *events, gpuc_error **err)
+/* The phase of the pod, or what its job and its going make of it. */
+static const char *phase_of(const gpuc__reason_input *in)
 {
-    const char *phase = gpuc__json_text(pod, "status", "phase", NULL);
-    gpuc__reason r = {.exit_code = exit_code(pod), .grace_s = -1};
-    finding f = {NULL, NULL, NULL};
-    bool gone = json_object_get(gpuc__json_at(pod, "metadata", NULL), "deletionTimestamp") != NULL;
+    const char *phase = gpuc__json_text(in->pod, "status", "phase", NULL);
+    bool ended = phase && (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0);
+
+    if (ended)
+        return phase;
+    if (condition(in->job, "Complete", "True"))
+        return "Succeeded";
+    if (condition(in->job, "Failed", "True") || in->deleted)
+        return "Failed";
+    return phase ? phase : "Pending";
+}
+
+int gpuc__reason_reduce(gpuc__reason *out, const gpuc__reason_input *in, gpuc_error **err)
+{
+    gpuc__reason r = {.exit_code = exit_code(in->pod), .grace_s = -1};
+    const char *phase = phase_of(in);
+    finding f = {NULL, NULL, NULL, NULL};
+    bool succeeded = strcmp(phase, "Succeeded") == 0;
     int rc = GPUC_OK;
 
-    if (!phase) {
-        phase = condition(job, "Complete", "True") ? "Succeeded"
-                : condition(job, "Failed", "True") ? "Failed"
-                                                   : "Pending";
-        r.ended = strcmp(phase, "Pending") != 0;
-    } else {
-        r.ended = strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
-    }
-    r.started = has_started(pod) || (pod && strcmp(phase, "Succeeded") == 0);
+    r.ended = succeeded || strcmp(phase, "Failed") == 0;
+    r.started = any_started(in->pod) || (in->pod && succeeded);
     r.phase = gpuc__strdup(phase);
     if (!r.phase)
         rc = gpuc__error_nomem(err);
-    else if (strcmp(phase, "Succeeded") != 0 &&
-             find(&f, job, gone && !r.ended ? NULL : pod, gone ? NULL : events))
-        rc = explain(&r, &f, events, err);
+    else if (!succeeded && find(&f, in, r.started))
+        rc = explain(&r, &f, in->events, err);
+    r.lost = r.started && !r.ended && f.from && strcmp(f.from, "node") == 0;
     if (rc == GPUC_OK)
         *out = r;
     else

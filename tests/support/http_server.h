@@ -14,7 +14,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#ifndef HTTP_SERVER_CONNECTIONS
 #define HTTP_SERVER_CONNECTIONS 64
+#endif
 
 typedef struct http_server {
     int listener, port;

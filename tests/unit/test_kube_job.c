@@ -15,11 +15,11 @@ typedef struct outcome {
     gpuc__job_run *run;
 } outcome;
 
-static void on_line(void *data, const char *node, const char *text, size_t length)
+static void on_line(void *data, const char *origin, const char *text, size_t length)
 {
     outcome *o = data;
 
-    assert_string_equal(node, "node-1");
+    assert_string_equal(origin, "node-1");
     snprintf(o->log + strlen(o->log), sizeof(o->log) - strlen(o->log), "%s|", text);
 }
 
@@ -81,7 +81,8 @@ static void wait_done(outcome *o)
     "\"gpucluster/run-id\":\"r1\"},\"annotations\":{\"gpucluster/node\":\"node-1\"}}"
 #define LIST(items) "{\"metadata\":{\"resourceVersion\":\"10\"},\"items\":[" items "]}"
 #define POD(status)                                                                                \
-    "{\"metadata\":{\"name\":\"p1\",\"uid\":\"pu\",\"resourceVersion\":\"11\"},\"status\":" status "}"
+    "{\"metadata\":{\"name\":\"p1\",\"uid\":\"pu\",\"resourceVersion\":\"11\"},\"spec\":{"         \
+    "\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"nvidia-smi\"}]},\"status\":" status "}"
 #define EVENT(type, object) "{\"type\":\"" type "\",\"object\":" object "}\n"
 #define RUNNING POD("{\"phase\":\"Running\",\"containerStatuses\":[{\"state\":{\"running\":{}}}]}")
 #define ENDED(phase, reason, code)                                                                 \
@@ -193,6 +194,10 @@ static void test_job__tells_exit_code_and_last_lines(void **state)
     kube_api_end();
 }
 
+#define NODE "/api/v1/nodes/node-1"
+#define NODE_READY(gpus)                                                                           \
+    "{\"metadata\":{\"name\":\"node-1\"},\"status\":{\"allocatable\":{\"nvidia.com/gpu\":\"" gpus      \
+    "\"},\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}"
 #define UNSCHEDULABLE                                                                              \
     POD("{\"phase\":\"Pending\",\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"False\","  \
         "\"reason\":\"Unschedulable\",\"message\":\"0/3 nodes: Insufficient nvidia.com/gpu\"}]}")
@@ -203,7 +208,7 @@ static void test_job__remembers_why_it_never_started(void **state)
         CREATED, {"GET", JOB_LIST, 200, LIST("{" OURS "}")},
         {"GET", JOB_WATCH, 200, EVENT("MODIFIED", FAILED_JOB("DeadlineExceeded", "too long")),
          KUBE_WAIT | KUBE_HANG},
-        {"GET", POD_LIST, 200, LIST(UNSCHEDULABLE)},
+        {"GET", POD_LIST, 200, LIST(UNSCHEDULABLE)}, {"GET", NODE, 200, NODE_READY("1"), .times = -1},
         {"GET", POD_WATCH, 200, EVENT("DELETED", UNSCHEDULABLE), KUBE_WAIT | KUBE_HANG},
         DELETED, {NULL}};
     outcome o = {0};

@@ -16,7 +16,12 @@ typedef struct sample {
     const char *text, *more;    /* what the sentence holds */
     int exit_code, grace_s;
     bool started, ended;
+    const char *node; /* NULL: was not asked */
+    bool deleted;
 } sample;
+
+/* What a sample does not say of node and deletion is nothing. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
 #define WAITING(r, m)                                                                              \
     "{'status':{'phase':'Pending','containerStatuses':[{'state':{'waiting':{'reason':'" r          \
@@ -29,6 +34,19 @@ typedef struct sample {
 #define JOB(type, r, m)                                                                            \
     "{'status':{'conditions':[{'type':'" type "','status':'True','reason':'" r "','message':'" m   \
     "'}]}}"
+
+#define UNSCHEDULABLE                                                                              \
+    "{'spec':{'containers':[{'resources':{'limits':{'nvidia.com/gpu':'2'}}}]},'status':{'phase':"  \
+    "'Pending','conditions':[{'type':'PodScheduled','status':'False','reason':'Unschedulable',"    \
+    "'message':'0/3 nodes are available: 1 Insufficient nvidia.com/gpu.'}]}}"
+#define NODE(ready, spec, gpus)                                                                    \
+    "{'spec':" spec ",'status':{'allocatable':{'nvidia.com/gpu':'" gpus "'},'conditions':[{'type'"  \
+    ":'Ready','status':'" ready "','reason':'NodeStatusUnknown','message':'Kubelet stopped posting"  \
+    " node status.'}]}}"
+#define DISRUPTED(r, phase)                                                                        \
+    "{'metadata':{'deletionTimestamp':'2026-01-01T00:00:00Z'},'status':{'phase':'" phase "',"      \
+    "'conditions':[{'type':'DisruptionTarget','status':'True','reason':'" r "','message':'by the "  \
+    "taint manager'}],'containerStatuses':[{'state':{'running':{}}}]}}"
 
 static const sample samples[] = {
     {NULL, TERMINATED("Succeeded", "Completed", 0, ""), NULL, "Succeeded", NULL, NULL, NULL, 0, -1,
@@ -83,6 +101,42 @@ static const sample samples[] = {
                "Error creating: pods \\\"x\\\" is forbidden: pod rejected: RuntimeClass "
                "\\\"nvidia\\\" not found", "2026-01-01T00:00:02Z") "]",
      "Pending", "FailedCreate", "RuntimeClass does not exist", "not found", -1, 20, false, false},
+    /* the scheduler's list of nodes does not say that ours is not among them */
+    {NULL, UNSCHEDULABLE, NULL, "Pending", "NodeNotFound", "no node of the cluster", "", -1, 0, false,
+     false, "null"},
+    {NULL, UNSCHEDULABLE, NULL, "Pending", "NodeStatusUnknown", "does not answer",
+     "Kubelet stopped posting", -1, 60, false, false, NODE("Unknown", "{}", "2")},
+    {NULL, UNSCHEDULABLE, NULL, "Pending", "Cordoned", "cordoned", "", -1, 30, false, false,
+     NODE("True", "{'unschedulable':true}", "2")},
+    {NULL, UNSCHEDULABLE, NULL, "Pending", "TooFewGpus", "fewer GPUs", "", -1, 60, false, false,
+     NODE("True", "{}", "1")},
+    {NULL, UNSCHEDULABLE, NULL, "Pending", "Unschedulable", "no free GPU", "Insufficient", -1, -1,
+     false, false, NODE("True", "{}", "2")},
+    {NULL, "{'status':{'phase':'Running','containerStatuses':[{'state':{'running':{}}}]}}", NULL,
+     "Running", "NodeStatusUnknown", "does not answer", "Kubelet stopped posting", -1, 60, true, false,
+     NODE("Unknown", "{}", "2")},
+    {NULL, "{'status':{'phase':'Running','containerStatuses':[{'state':{'running':{}}}]}}", NULL,
+     "Running", NULL, NULL, NULL, -1, -1, true, false, NODE("True", "{'unschedulable':true}", "2")},
+    /* taken away: the job says only that its pod failed */
+    {JOB("Failed", "BackoffLimitExceeded", "limit"), DISRUPTED("DeletionByTaintManager", "Running"),
+     NULL, "Failed", "DeletionByTaintManager", "does not answer", "taint manager", -1, -1, true, true},
+    {NULL, DISRUPTED("PreemptionByScheduler", "Failed"), NULL, "Failed", "PreemptionByScheduler",
+     "higher priority", "", -1, -1, true, true},
+    {NULL, DISRUPTED("EvictionByEvictionAPI", "Running"), NULL, "Failed", "EvictionByEvictionAPI",
+     "evicted", "", -1, -1, true, true, NULL, true},
+    {NULL, "{'status':{'phase':'Running','containerStatuses':[{'state':{'running':{}}}]}}", NULL,
+     "Failed", "PodDeleted", "someone deleted", "", -1, -1, true, true, NULL, true},
+    /* one of several containers is named */
+    {NULL,
+     "{'status':{'phase':'Failed','initContainerStatuses':[{'name':'fetch','state':{'terminated':{"
+     "'reason':'OOMKilled','exitCode':137}}}],'containerStatuses':[{'name':'main','state':{'waiting':{"
+     "'reason':'PodInitializing'}}}]}}",
+     NULL, "Failed", "OOMKilled", "container fetch: ", "memory", 137, -1, false, true},
+    {"{}", NULL,
+     "[" EVENT("FailedCreate", "pods \\\"x\\\" is forbidden: exceeded quota: gpus", "2026-01-01T00:00:02Z")
+     "]", "Pending", "FailedCreate", "ResourceQuota", "exceeded quota: gpus", -1, 20, false, false},
+    {JOB("Suspended", "JobSuspended", "Job suspended"), NULL, NULL, "Pending", "JobSuspended",
+     "is suspended", "", -1, -1, false, false},
     {NULL, WAITING("SomethingNew", "of a later version"), NULL, "Pending", "SomethingNew",
      "does not run", "of a later version", -1, -1, false, false},
 };
@@ -110,9 +164,11 @@ static json_t *read_json(const char *text)
 static void check(const sample *s, size_t index)
 {
     json_t *job = read_json(s->job), *pod = read_json(s->pod), *events = read_json(s->events);
+    json_t *node = s->node && strcmp(s->node, "null") == 0 ? json_null() : read_json(s->node);
+    const gpuc__reason_input in = {job, pod, events, node, s->deleted};
     gpuc__reason r;
 
-    assert_int_equal(gpuc__reason_reduce(&r, job, pod, events, NULL), GPUC_OK);
+    assert_int_equal(gpuc__reason_reduce(&r, &in, NULL), GPUC_OK);
     assert_string_equal(r.phase, s->phase);
     if ((s->reason == NULL) != (r.reason == NULL))
         fail_msg("sample %zu: reason %s", index, r.reason ? r.reason : "none");
@@ -131,6 +187,7 @@ static void check(const sample *s, size_t index)
     json_decref(job);
     json_decref(pod);
     json_decref(events);
+    json_decref(node);
 }
 
 static void test_reason__samples(void **state)
@@ -149,7 +206,8 @@ static void test_reason__bears_any_shape(void **state)
         json_t *json = read_json(odd[i]);
         gpuc__reason r;
 
-        assert_int_equal(gpuc__reason_reduce(&r, json, json, json, NULL), GPUC_OK);
+        assert_int_equal(gpuc__reason_reduce(
+                             &r, &(gpuc__reason_input){json, json, json, json, false}, NULL), GPUC_OK);
         assert_non_null(r.phase);
         gpuc__reason_clear(&r);
         json_decref(json);
