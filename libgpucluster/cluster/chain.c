@@ -464,7 +464,9 @@ int gpuc__chain_diagnose(gpuc__chain *out, long wanted, const json_t *facts,
     if (wanted < 0)
         d.wanted = d.capacity > 0 ? d.capacity : 1;
     if (d.allocatable < d.wanted) {
-        rc = gpuc__reason_reduce(&d.reason, NULL, d.pod, json_object_get(facts, "events"), err);
+        rc = gpuc__reason_reduce(
+            &d.reason,
+            &(gpuc__reason_input){.pod = d.pod, .events = json_object_get(facts, "events")}, err);
         d.runs = rc == GPUC_OK && d.pod && is_running(d.pod);
         if (rc == GPUC_OK)
             look(&d);
