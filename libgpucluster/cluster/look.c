@@ -86,28 +86,18 @@ static void on_computed(void *data, int status, const char *out, size_t out_leng
     gpuc__probe_free(probe);
 }
 
-/* The probe's text is a here-document of the command, so that nothing is written on the machine. */
-static char *compute_script(const gpuc__look *look, gpuc_error **err)
+/* NULL without an error: there is no GPU that may be disturbed. */
+static char *compute_script(const gpuc__look *look, size_t *count, gpuc_error **err)
 {
-    char **busy = NULL, *command = NULL, *text = NULL, *script = NULL;
-    size_t count = 0;
-    int rc = gpuc__proof_busy(&busy, &count, look->collect, err);
+    gpuc__probe_request request = {.mib = look->collect->simulated ? GPUC__PROBE_MIB_SIMULATED : 0};
+    char **targets = NULL, *script = NULL;
 
-    if (rc == GPUC_OK)
-        rc = gpuc__probe_command(&command,
-                                 look->collect->simulated ? GPUC__PROBE_MIB_SIMULATED : 0,
-                                 (const char *const *)busy, count, err);
-    if (rc == GPUC_OK)
-        rc = gpuc__probe_script(&text, err);
-    if (rc == GPUC_OK) {
-        script = gpuc__asprintf("%s <<'EOF-%s'\n%s\nEOF-%s\n", command, look->nonce, text,
-                                look->nonce);
-        if (!script)
-            gpuc__error_nomem(err);
+    if (gpuc__proof_targets(&targets, count, look->collect, err) == GPUC_OK && *count) {
+        request.devices = (const char *const *)targets;
+        request.device_count = *count;
+        gpuc__probe_script(&script, &request, err);
     }
-    gpuc__proof_busy_free(busy);
-    gpuc__free(command);
-    gpuc__free(text);
+    gpuc__proof_targets_free(targets);
     return script;
 }
 
@@ -131,9 +121,15 @@ static bool run_script(gpuc__look *look, char *script, int timeout_ms, gpuc__rem
 static void compute(gpuc__look *look)
 {
     gpuc_error *error = NULL;
+    size_t count = 0;
+    char *script = compute_script(look, &count, &error);
 
+    if (!script && !error) {
+        judge(look, NULL, "there is no GPU that may be disturbed");
+        return;
+    }
     tell(look, "computing on each GPU");
-    if (!run_script(look, compute_script(look, &error), GPUC__PROBE_TIMEOUT_MS, on_computed, &error))
+    if (!run_script(look, script, gpuc__probe_timeout_ms(count), on_computed, &error))
         finish(look, NULL, error);
 }
 

@@ -30,4 +30,5 @@ void gpuc__check_cuda(gpuc__checkup *up, const char *key, const char *bus,
                       const gpuc__smi_gpu *gpu);
 /* Says why a GPU must be left alone into out; false: it need not. */
 bool gpuc__gpu_busy(const gpuc__smi_gpu *gpu, char *out, size_t size);
+bool gpuc__mig_busy(const gpuc__smi_gpu *gpu, const gpuc__smi_mig *mig, char *out, size_t size);
 #endif

@@ -32,7 +32,43 @@ bool gpuc__gpu_busy(const gpuc__smi_gpu *gpu, char *out, size_t size)
     return false;
 }
 
-static void explain(gpuc__checkup *up, const char *key, int code, const char *error,
+bool gpuc__mig_busy(const gpuc__smi_gpu *gpu, const gpuc__smi_mig *mig, char *out, size_t size)
+{
+    const gpuc__smi_value *instance = &mig->field[GPUC__SMI_MIG_GI];
+    const gpuc__smi_value *used = &mig->field[GPUC__SMI_MIG_MEMORY_USED];
+
+    for (size_t i = 0; i < gpu->process_count; i++) {
+        const gpuc__smi_process *p = &gpu->processes[i];
+
+        if (p->gpu_instance >= 0 && instance->has_number && instance->number != (double)p->gpu_instance)
+            continue;
+        snprintf(out, size, "left alone: process %ld %s runs on it", p->pid, p->name);
+        return true;
+    }
+    if ((!gpu->processes_known || gpu->process_total > gpu->process_count) && used->has_number &&
+        used->number > IDLE_MIB) {
+        snprintf(out, size,
+                 "left alone: its processes cannot be listed and %.0f MiB are in use",
+                 used->number);
+        return true;
+    }
+    return false;
+}
+
+static bool mig_enabled(const gpuc__smi_gpu *gpu)
+{
+    return strcasecmp(gpu->field[GPUC__SMI_MIG].text, "Enabled") == 0;
+}
+
+/* Its number on its GPU; -1: not given. */
+static int mig_index(const gpuc__smi_mig *mig)
+{
+    const gpuc__smi_value *index = &mig->field[GPUC__SMI_MIG_INDEX];
+
+    return index->has_number && index->number >= 0 && index->number < 1000 ? (int)index->number : -1;
+}
+
+static void explain(gpuc__checkup *up, const char *key, int status, int code, const char *error,
                     const char *stage, const char *detail)
 {
     gpuc__cuda_reason why;
@@ -40,79 +76,146 @@ static void explain(gpuc__checkup *up, const char *key, int code, const char *er
     up->rc = gpuc__cuda_reason_get(&why, code, error, up->err);
     if (up->rc)
         return;
-    if (code)
-        gpuc__checkup_result(up, ID, key, GPUC_CHECK_FAIL, why.remedy, detail, "%s: %d %s: %s",
-                             stage, code, why.name, why.reason);
-    else
-        gpuc__checkup_result(up, ID, key, GPUC_CHECK_FAIL, why.remedy, detail, "%s: %s: %s", stage,
+    if (status == GPUC_CHECK_SKIP)
+        gpuc__checkup_result(up, ID, key, status, why.remedy, NULL, "%s: %s", why.reason, detail);
+    else if (code)
+        gpuc__checkup_result(up, ID, key, status, why.remedy, detail, "%s: %d %s: %s", stage, code,
                              why.name, why.reason);
+    else
+        gpuc__checkup_result(up, ID, key, status, why.remedy, detail, "%s: %s: %s", stage, why.name,
+                             why.reason);
     gpuc__cuda_reason_clear(&why);
 }
 
+/* The probe has no line of this device. */
 static void not_seen(gpuc__checkup *up, const char *key)
 {
     const gpuc__probe *p = up->probe;
+    bool no_runner = strcmp(p->error, GPUC__PROBE_NO_RUNNER) == 0;
 
     if (p->fatal)
-        explain(up, key, p->code, p->error, p->stage, p->detail);
+        explain(up, key, no_runner ? GPUC_CHECK_SKIP : GPUC_CHECK_FAIL, p->code, p->error, p->stage,
+                p->detail);
     else if (p->status == 124 || p->status == 137)
         gpuc__checkup_result(up, ID, key, GPUC_CHECK_FAIL,
                              "read \"dmesg | grep Xid\"; power-cycle the machine if the GPU hangs",
-                             p->detail, "the probe did not end within 120 s");
+                             p->detail, "the probe was cut before it came to this GPU");
     else if (p->count < 0)
         gpuc__checkup_result(up, ID, key, GPUC_CHECK_FAIL,
                              "run the proof again; if it fails the same way, report it", p->detail,
-                             "the probe ended with status %d before it reached CUDA", p->status);
+                             "the probe ended with status %d before it began", p->status);
     else
         gpuc__checkup_result(up, ID, key, GPUC_CHECK_FAIL,
-                             "see whether CUDA_VISIBLE_DEVICES is set for root, and read \"dmesg | "
-                             "grep NVRM\"",
-                             p->detail, "CUDA does not see this GPU (it sees %d)", p->count);
+                             "read \"dmesg | grep NVRM\": nvidia-smi gives no UUID for it", p->detail,
+                             "CUDA could not be pointed at it (at %d others it was)", p->count);
 }
 
-static void probed(gpuc__checkup *up, const char *key, const gpuc__probe_gpu *g)
+/* of: "" or " on MIG 1g.10gb of GPU-…" */
+static void probed(gpuc__checkup *up, const char *key, const gpuc__probe_gpu *g, const char *of)
 {
-    if (g->status == GPUC_CHECK_SKIP)
-        gpuc__checkup_result(up, ID, key, GPUC_CHECK_SKIP, NULL, NULL, "left alone: %s", g->detail);
-    else if (g->status == GPUC_CHECK_PASS && g->gbs > 0)
+    if (g->status != GPUC_CHECK_PASS)
+        explain(up, key, GPUC_CHECK_FAIL, g->code, g->error, g->stage, g->detail);
+    else if (g->gbs > 0)
         gpuc__checkup_result(up, ID, key, GPUC_CHECK_PASS, NULL, NULL,
-                             "0 wrong words in 3 x %ld MiB, %.1f GB/s", g->mib, g->gbs);
-    else if (g->status == GPUC_CHECK_PASS)
-        gpuc__checkup_result(up, ID, key, GPUC_CHECK_PASS, NULL, NULL,
-                             "0 wrong words in 3 x %ld MiB", g->mib);
-    else if (!g->error[0] && (up->probe->status == 124 || up->probe->status == 137))
-        gpuc__checkup_result(up, ID, key, GPUC_CHECK_FAIL,
-                             "read \"dmesg | grep Xid\"; power-cycle the machine if the GPU hangs",
-                             g->detail, "the GPU did not finish within 120 s");
+                             "0 wrong words in 3 x %ld MiB%s, %.1f GB/s", g->mib, of, g->gbs);
     else
-        explain(up, key, g->code, g->error, g->stage, g->detail);
+        gpuc__checkup_result(up, ID, key, GPUC_CHECK_PASS, NULL, NULL,
+                             "0 wrong words in 3 x %ld MiB%s", g->mib, of);
+}
+
+static void not_run(gpuc__checkup *up, const char *key)
+{
+    gpuc__checkup_result(up, ID, key, GPUC_CHECK_SKIP, NULL, NULL, "the probe was not run%s%s",
+                         up->probe_reason ? ": " : "", up->probe_reason ? up->probe_reason : "");
+}
+
+static void check_mig(gpuc__checkup *up, const char *uuid, const gpuc__smi_gpu *gpu,
+                      const gpuc__smi_mig *mig, const gpuc__probe_gpu *g)
+{
+    const char *profile = mig->field[GPUC__SMI_MIG_PROFILE].text;
+    char why[400], of[320];
+
+    snprintf(of, sizeof(of), " on MIG device %d%s%s of %s", mig_index(mig), *profile ? " " : "",
+             profile, gpu->field[GPUC__SMI_UUID].text);
+    if (gpuc__mig_busy(gpu, mig, why, sizeof(why)))
+        gpuc__checkup_result(up, ID, uuid, GPUC_CHECK_SKIP, NULL, NULL, "MIG device %d: %s",
+                             mig_index(mig), why);
+    else if (!up->probe)
+        not_run(up, uuid);
+    else if (!g)
+        not_seen(up, uuid);
+    else
+        probed(up, uuid, g, of);
+}
+
+/* Those whose UUID neither nvidia-smi nor the probe told, in one word on their GPU. */
+static void check_nameless(gpuc__checkup *up, const char *key, const char *idle, const char *busy)
+{
+    const gpuc__probe *p = up->probe;
+
+    if (!*idle)
+        gpuc__checkup_result(up, ID, key, GPUC_CHECK_SKIP, NULL, NULL, "%s", busy);
+    else if (!p)
+        not_run(up, key);
+    else if (p->fatal || p->count < 0 || !p->ended)
+        not_seen(up, key);
+    else
+        gpuc__checkup_result(up, ID, key, GPUC_CHECK_FAIL,
+                             "compare \"nvidia-smi -L\" with \"nvidia-smi mig -lci\", and make the "
+                             "instances again",
+                             NULL, "CUDA could not be pointed at MIG device%s: nvidia-smi -L does not "
+                                   "list it",
+                             idle);
+}
+
+static void check_migs(gpuc__checkup *up, const char *key, const gpuc__smi_gpu *gpu)
+{
+    const char *parent = gpu->field[GPUC__SMI_UUID].text;
+    char why[400], busy[400] = "", idle[200] = "";
+    size_t nameless = 0;
+
+    for (size_t i = 0; i < gpu->mig_count && !up->rc; i++) {
+        const gpuc__smi_mig *mig = &gpu->migs[i];
+        int index = mig_index(mig);
+        const gpuc__probe_gpu *g = up->probe ? gpuc__probe_find_mig(up->probe, parent, index) : NULL;
+        const char *uuid = g ? g->device : mig->field[GPUC__SMI_MIG_UUID].text;
+        size_t used = strlen(idle);
+
+        if (*uuid) {
+            check_mig(up, uuid, gpu, mig, g);
+            continue;
+        }
+        nameless++;
+        if (gpuc__mig_busy(gpu, mig, why, sizeof(why)))
+            memcpy(busy, why, sizeof(busy));
+        else
+            snprintf(idle + used, sizeof(idle) - used, " %d", index);
+    }
+    if (nameless && !up->rc)
+        check_nameless(up, key, idle, busy);
+    else if (!gpu->mig_count)
+        gpuc__checkup_result(up, ID, key, GPUC_CHECK_SKIP,
+                             "make MIG instances (nvidia-smi mig -cgi PROFILE -C), or disable MIG",
+                             NULL, "MIG is enabled and there is no MIG device to compute on");
 }
 
 void gpuc__check_cuda(gpuc__checkup *up, const char *key, const char *bus,
                       const gpuc__smi_gpu *gpu)
 {
-    const gpuc__collect *c = up->collect;
     const gpuc__probe *p = up->probe;
     const gpuc__probe_gpu *g = p ? gpuc__probe_find(p, bus, key) : NULL;
     char why[400];
 
-    if (gpu && gpuc__gpu_busy(gpu, why, sizeof(why)))
+    if (gpu && mig_enabled(gpu))
+        check_migs(up, key, gpu);
+    else if (gpu && gpuc__gpu_busy(gpu, why, sizeof(why)))
         gpuc__checkup_result(up, ID, key, GPUC_CHECK_SKIP, NULL, NULL, "%s", why);
-    else if (gpu && strcasecmp(gpu->field[GPUC__SMI_MIG].text, "Enabled") == 0)
-        gpuc__checkup_result(up, ID, key, GPUC_CHECK_SKIP, NULL, NULL,
-                             "MIG is enabled: its devices are not probed by this version");
-    else if (!g && ((c->python3_known && !c->python3[0]) || (p && p->status == 127)))
-        gpuc__checkup_result(up, ID, key, GPUC_CHECK_FAIL,
-                             "install python3-minimal on the machine; the probe needs nothing else",
-                             NULL, "cannot be proved: there is no python3 on the machine");
     else if (!p)
-        gpuc__checkup_result(up, ID, key, GPUC_CHECK_SKIP, NULL, NULL, "the probe was not run%s%s",
-                             up->probe_reason ? ": " : "",
-                             up->probe_reason ? up->probe_reason : "");
+        not_run(up, key);
     else if (!g)
         not_seen(up, key);
     else
-        probed(up, key, g);
+        probed(up, key, g, "");
 }
 
 static char *dup_known(const char *text, int *rc)
@@ -122,6 +225,24 @@ static char *dup_known(const char *text, int *rc)
     if (text && *text && !copy)
         *rc = GPUC_ENOMEM;
     return copy;
+}
+
+/* nvidia-smi -q -x names MIG devices by number only; the probe knows their UUIDs. */
+static void name_migs(json_t *details, const gpuc__probe *probe, const char *parent)
+{
+    json_t *mig, *index;
+    size_t i;
+
+    json_array_foreach(json_object_get(details, "mig"), i, mig) {
+        const gpuc__probe_gpu *g;
+
+        index = json_object_get(mig, "index");
+        g = json_is_integer(index)
+                ? gpuc__probe_find_mig(probe, parent, (int)json_integer_value(index))
+                : NULL;
+        if (g && json_is_null(json_object_get(mig, "uuid")))
+            json_object_set_new(mig, "uuid", json_string(g->device));
+    }
 }
 
 /* GPUs as nvidia-smi lists them, and behind them those that only the PCI bus shows. */
@@ -153,6 +274,8 @@ static void add_gpu(gpuc__checkup *up, const gpuc__smi_gpu *gpu, const char *bus
         g->details = gpuc__smi_gpu_to_json(gpu);
         if (!g->details)
             up->rc = GPUC_ENOMEM;
+        else if (up->probe && g->uuid)
+            name_migs(g->details, up->probe, g->uuid);
     }
     measured = up->probe ? gpuc__probe_find(up->probe, bus, g->uuid ? g->uuid : "") : NULL;
     if (measured && measured->status == GPUC_CHECK_PASS)
@@ -226,32 +349,58 @@ int gpuc__proof_evaluate(gpuc__machine_proof **out, const char *machine, int exp
     return GPUC_OK;
 }
 
-void gpuc__proof_busy_free(char **list)
+void gpuc__proof_targets_free(char **list)
 {
     for (char **p = list; p && *p; p++)
         gpuc__free(*p);
     gpuc__free(list);
 }
 
-int gpuc__proof_busy(char ***out, size_t *count, const gpuc__collect *collect, gpuc_error **err)
+/* The MIG devices that nobody uses, by the number that nvidia-smi -L gives their UUID for. */
+static bool add_migs(char **list, size_t *n, const gpuc__smi_gpu *gpu)
 {
-    size_t gpus = collect->smi ? collect->smi->gpu_count : 0, n = 0;
-    char **list = gpuc__calloc(gpus + 1, sizeof(*list));
     char why[400];
 
-    if (!list)
-        return gpuc__error_nomem(err);
-    for (size_t i = 0; i < gpus; i++) {
-        const gpuc__smi_gpu *gpu = &collect->smi->gpus[i];
+    for (size_t i = 0; i < gpu->mig_count && *n < GPUC__PROBE_GPUS_MAX; i++) {
+        int index = mig_index(&gpu->migs[i]);
 
-        if (!gpu->bus[0] || !gpuc__gpu_busy(gpu, why, sizeof(why)))
+        if (index < 0 || gpuc__mig_busy(gpu, &gpu->migs[i], why, sizeof(why)))
             continue;
-        list[n] = gpuc__strdup(gpu->bus);
-        if (!list[n++]) {
-            gpuc__proof_busy_free(list);
-            return gpuc__error_nomem(err);
+        list[*n] = gpuc__asprintf("%s/%d", gpu->field[GPUC__SMI_UUID].text, index);
+        if (!list[(*n)++])
+            return false;
+    }
+    return true;
+}
+
+static bool add_target(char **list, size_t *n, const gpuc__smi_gpu *gpu)
+{
+    const gpuc__smi_value *uuid = &gpu->field[GPUC__SMI_UUID];
+    char why[400];
+
+    if (uuid->state != GPUC__SMI_KNOWN || strncmp(uuid->text, "GPU-", 4) != 0)
+        return true;
+    if (mig_enabled(gpu))
+        return add_migs(list, n, gpu);
+    if (gpuc__gpu_busy(gpu, why, sizeof(why)) || *n == GPUC__PROBE_GPUS_MAX)
+        return true;
+    list[*n] = gpuc__strdup(uuid->text);
+    return list[(*n)++] != NULL;
+}
+
+int gpuc__proof_targets(char ***out, size_t *count, const gpuc__collect *collect, gpuc_error **err)
+{
+    size_t gpus = collect->smi ? collect->smi->gpu_count : 0, n = 0;
+    char **list = gpuc__calloc(GPUC__PROBE_GPUS_MAX + 1, sizeof(*list));
+
+    for (size_t i = 0; list && i < gpus; i++) {
+        if (!add_target(list, &n, &collect->smi->gpus[i])) {
+            gpuc__proof_targets_free(list);
+            list = NULL;
         }
     }
+    if (!list)
+        return gpuc__error_nomem(err);
     *out = list;
     *count = n;
     return GPUC_OK;

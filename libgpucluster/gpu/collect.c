@@ -135,11 +135,9 @@ static void read_facts(gpuc__collect *c, section s)
     } texts[] = {
         {"kernel=", c->kernel, sizeof(c->kernel)},
         {"boot_id=", c->boot_id, sizeof(c->boot_id)},
-        {"python3=", c->python3, sizeof(c->python3)},
     };
     slice line;
 
-    c->python3_known = s.whole;
     while (next_line(&s.body, &line)) {
         if (starts(line, "simulated=1"))
             c->simulated = true;

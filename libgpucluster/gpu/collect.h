@@ -61,8 +61,7 @@ typedef struct gpuc__collect {
     bool node_ctl, node_uvm;
     size_t node_gpus; /* /dev/nvidiaN */
 
-    char kernel[128], boot_id[64], python3[128]; /* "" : absent or not known */
-    bool python3_known;
+    char kernel[128], boot_id[64]; /* "" : not known */
 
     gpuc__collect_chain chain;
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The probe's text and command, and the reader of its lines. */
+/* The probe's text, and the reader of its lines. */
 #include "gpu/probe.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "gpu/tables.h"
 #include "util/alloc.h"
@@ -14,49 +15,90 @@
 #include "util/quote.h"
 
 #define LINE_MAX_BYTES 8192
+#define SCRIPT_MAX (256u * 1024)
+/* As in the probe's texts: seconds for a device, for each after one that hung, and for what is
+ * around them: nvidia-smi -L, a compiler, starting. */
+enum { DEADLINE_S = 60, DEADLINE_AFTER_HANG_S = 20, AROUND_S = 150 };
 
-int gpuc__probe_script(char **out, gpuc_error **err)
+static bool device_ok(const char *device)
 {
-    const gpuc__data *program = gpuc__data_get("gpu/probe/probe.py");
-    const gpuc__data *ptx = gpuc__data_get("gpu/probe/probe.ptx");
-    char *text;
+    size_t n = strlen(device);
 
-    if (!program || !ptx || strstr(ptx->text, "\"\"\""))
-        return gpuc__error_set(err, GPUC_EINTERNAL, GPUC_DOMAIN_GPU,
-                               "the probe's program or PTX is not in this build");
-    text = gpuc__asprintf("%s\n\nPTX = r\"\"\"\n%s\"\"\"\nsys.exit(main(sys.argv[1:], PTX))\n",
-                          program->text, ptx->text);
-    if (!text)
-        return gpuc__error_nomem(err);
-    *out = text;
+    return (strncmp(device, "GPU-", 4) == 0 || strncmp(device, "MIG-", 4) == 0) && n < 96 &&
+           strspn(device, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-/") == n;
+}
+
+static int add_list(gpuc__buf *script, const char *name, const char *const *list, size_t count,
+                    gpuc_error **err)
+{
+    gpuc__buf_printf(script, "%s='", name);
+    for (size_t i = 0; i < count; i++) {
+        if (!device_ok(list[i]))
+            return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_GPU,
+                                   "\"%.100s\" is not the UUID of a GPU or MIG device", list[i]);
+        gpuc__buf_printf(script, "%s%s", i ? " " : "", list[i]);
+    }
+    gpuc__buf_puts(script, "'\n");
     return GPUC_OK;
 }
 
-int gpuc__probe_command(char **out, int mib, const char *const *skip, size_t skip_count,
-                        gpuc_error **err)
+static int add_texts(gpuc__buf *script, bool compiler, gpuc_error **err)
 {
-    gpuc__buf command = GPUC__BUF_INIT(64 * 1024);
-    char *text;
+    static const struct {
+        const char *name, *path;
+    } texts[] = {{"GPUC_PTX", "gpu/probe/probe.ptx"},
+                 {"GPUC_PY", "gpu/probe/probe.py"},
+                 {"GPUC_C", "gpu/probe/probe.c"}};
 
-    GPUC__CHECK_ARG(err, mib >= 0 && mib <= 4096 && skip_count <= GPUC__PROBE_GPUS_MAX);
-    gpuc__buf_printf(&command, "timeout -k 5 120 python3 - --mib %d",
-                     mib ? mib : GPUC__PROBE_MIB);
-    for (size_t i = 0; i < skip_count; i++) {
-        char bus[GPUC__BUS_ID_SIZE];
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const gpuc__data *data = gpuc__data_get(texts[i].path);
 
-        if (!gpuc__bus_id_normalise(bus, skip[i])) {
-            gpuc__buf_clear(&command);
-            return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_GPU,
-                                   "\"%s\" is not a PCI bus id", skip[i]);
-        }
-        gpuc__buf_puts(&command, " --skip ");
-        gpuc__quote_shell(&command, bus);
+        if (!data)
+            return gpuc__error_set(err, GPUC_EINTERNAL, GPUC_DOMAIN_GPU, "%s is not in this build",
+                                   texts[i].path);
+        gpuc__buf_printf(script, "%s=", texts[i].name);
+        if (i < 2 || compiler)
+            gpuc__quote_shell(script, data->text);
+        gpuc__buf_putc(script, '\n');
     }
-    text = gpuc__buf_take(&command);
-    if (!text)
-        return gpuc__error_nomem(err);
-    *out = text;
     return GPUC_OK;
+}
+
+int gpuc__probe_script(char **out, const gpuc__probe_request *request, gpuc_error **err)
+{
+    const gpuc__data *runner = gpuc__data_get("gpu/sh/compute.sh");
+    gpuc__buf script = GPUC__BUF_INIT(SCRIPT_MAX);
+    char *text = NULL;
+    int rc;
+
+    GPUC__CHECK_ARG(err, request->mib >= 0 && request->mib <= 4096 && runner &&
+                             request->deadline_s >= 0 && request->deadline_s <= DEADLINE_S &&
+                             request->device_count <= GPUC__PROBE_GPUS_MAX &&
+                             request->skip_count <= GPUC__PROBE_GPUS_MAX);
+    gpuc__buf_printf(&script, "GPUC_OPTIONS='--mib %d --deadline %d'\nGPUC_TABLE=%s\n", request->mib,
+                     request->deadline_s ? request->deadline_s : DEADLINE_S,
+                     request->container ? "1" : "");
+    rc = add_list(&script, "GPUC_DEVICES", request->devices, request->device_count, err);
+    if (rc == GPUC_OK)
+        rc = add_list(&script, "GPUC_SKIP", request->skip, request->skip_count, err);
+    if (rc == GPUC_OK)
+        rc = add_texts(&script, !request->container, err);
+    gpuc__buf_puts(&script, runner->text);
+    if (rc == GPUC_OK) {
+        text = gpuc__buf_take(&script);
+        rc = text ? GPUC_OK : gpuc__error_nomem(err);
+    }
+    gpuc__buf_clear(&script);
+    if (rc == GPUC_OK)
+        *out = text;
+    return rc;
+}
+
+int gpuc__probe_timeout_ms(size_t devices)
+{
+    if (devices > GPUC__PROBE_GPUS_MAX)
+        devices = GPUC__PROBE_GPUS_MAX;
+    return 1000 * (AROUND_S + DEADLINE_S + DEADLINE_AFTER_HANG_S * (int)devices);
 }
 
 static void get_text(char *out, size_t size, const json_t *line, const char *key)
@@ -90,56 +132,94 @@ static void read_failure(const json_t *line, char *stage, size_t stage_size, int
     get_text(detail, detail_size, line, "detail");
 }
 
-/* "begin" makes the GPU, failed until its "gpu" line comes; that line may also come alone. */
-static int read_gpu(gpuc__probe *probe, const json_t *line, bool result, gpuc_error **err)
+/* The device's place, a new one at the end when there is none yet. */
+static int place_of(gpuc__probe_gpu **out, gpuc__probe *probe, const char *device, gpuc_error **err)
 {
-    int ordinal = (int)get_number(line, "ordinal", -1);
-    char status[16], bus[64];
-    gpuc__probe_gpu *g = NULL;
+    gpuc__probe_gpu *list;
 
     for (size_t i = 0; i < probe->gpu_count; i++) {
-        if (probe->gpus[i].ordinal == ordinal)
-            g = &probe->gpus[i];
+        if (strcmp(probe->gpus[i].device, device) == 0) {
+            *out = &probe->gpus[i];
+            return GPUC_OK;
+        }
     }
-    if (!g) {
-        gpuc__probe_gpu *list;
+    if (probe->gpu_count == GPUC__PROBE_GPUS_MAX)
+        return gpuc__error_set(err, GPUC_ELIMIT, GPUC_DOMAIN_GPU,
+                               "the probe speaks of more than %d devices", GPUC__PROBE_GPUS_MAX);
+    list = gpuc__realloc(probe->gpus, (probe->gpu_count + 1) * sizeof(*list));
+    if (!list)
+        return gpuc__error_nomem(err);
+    probe->gpus = list;
+    *out = &list[probe->gpu_count++];
+    return GPUC_OK;
+}
 
-        if (probe->gpu_count == GPUC__PROBE_GPUS_MAX)
-            return gpuc__error_set(err, GPUC_ELIMIT, GPUC_DOMAIN_GPU,
-                                   "the probe speaks of more than %d GPUs",
-                                   GPUC__PROBE_GPUS_MAX);
-        list = gpuc__realloc(probe->gpus, (probe->gpu_count + 1) * sizeof(*list));
-        if (!list)
-            return gpuc__error_nomem(err);
-        probe->gpus = list;
-        g = &list[probe->gpu_count++];
-    }
-    memset(g, 0, sizeof(*g));
-    g->ordinal = ordinal;
+static void read_facts(gpuc__probe_gpu *g, const json_t *line)
+{
+    char bus[64];
+
+    get_text(g->parent, sizeof(g->parent), line, "parent");
+    g->index = g->parent[0] ? (int)get_number(line, "index", -1) : -1;
     get_text(bus, sizeof(bus), line, "bus");
     gpuc__bus_id_normalise(g->bus, bus);
     get_text(g->uuid, sizeof(g->uuid), line, "uuid");
     get_text(g->name, sizeof(g->name), line, "name");
     get_text(g->cc, sizeof(g->cc), line, "cc");
-    get_text(status, sizeof(status), line, "status");
+    g->cuda = (int)get_number(line, "cuda", 0);
     g->mismatches = get_number(line, "mismatches", -1);
     g->host_mismatches = get_number(line, "host_mismatches", -1);
     g->mib = get_number(line, "mib", 0);
+    g->memory_mib = get_number(line, "memory_mib", -1);
+    g->l2_kib = get_number(line, "l2_kib", -1);
     g->gbs = get_rate(line, "gbs");
+}
+
+/* What the driver says, else the table. The parts of a MIG device share the card's memory in a way
+ * that neither tells. */
+static int read_theoretical(gpuc__probe_gpu *g, const json_t *line, gpuc_error **err)
+{
+    int rc = GPUC_OK;
+
+    if (g->parent[0])
+        return GPUC_OK;
     g->theoretical_gbs = get_rate(line, "theoretical_gbs");
+    if (g->theoretical_gbs > 0) {
+        g->theoretical_source = GPUC__BANDWIDTH_DRIVER;
+    } else if (g->gbs > 0) {
+        rc = gpuc__memory_bandwidth(&g->theoretical_gbs, g->name, err);
+        if (g->theoretical_gbs > 0)
+            g->theoretical_source = GPUC__BANDWIDTH_TABLE;
+    }
+    return rc;
+}
+
+/* "begin" makes the device, failed until its "gpu" line comes; that line may also come alone. */
+static int read_gpu(gpuc__probe *probe, const json_t *line, bool result, gpuc_error **err)
+{
+    char device[96], status[16];
+    gpuc__probe_gpu *g;
+    int rc;
+
+    get_text(device, sizeof(device), line, "device");
+    rc = place_of(&g, probe, device, err);
+    if (rc)
+        return rc;
+    memset(g, 0, sizeof(*g));
+    memcpy(g->device, device, sizeof(device));
+    read_facts(g, line);
     g->status = GPUC_CHECK_FAIL;
     if (!result) {
         snprintf(g->stage, sizeof(g->stage), "compute");
+        snprintf(g->error, sizeof(g->error), "CUT");
         snprintf(g->detail, sizeof(g->detail), "the probe began on this GPU and did not end");
         return GPUC_OK;
     }
+    get_text(status, sizeof(status), line, "status");
     read_failure(line, g->stage, sizeof(g->stage), &g->code, g->error, sizeof(g->error),
                  g->detail, sizeof(g->detail));
     if (strcmp(status, "pass") == 0 && g->mismatches == 0 && g->host_mismatches == 0)
         g->status = GPUC_CHECK_PASS;
-    else if (strcmp(status, "skip") == 0)
-        g->status = GPUC_CHECK_SKIP;
-    return GPUC_OK;
+    return read_theoretical(g, line, err);
 }
 
 static int read_line(gpuc__probe *probe, const char *text, size_t length, gpuc_error **err)
@@ -156,9 +236,9 @@ static int read_line(gpuc__probe *probe, const char *text, size_t length, gpuc_e
         json_decref(line);
         return GPUC_OK;
     }
-    if (strcmp(event, "driver") == 0) {
-        probe->cuda = (int)get_number(line, "cuda", 0);
-        probe->count = (int)get_number(line, "count", -1);
+    if (strcmp(event, "start") == 0) {
+        get_text(probe->runner, sizeof(probe->runner), line, "runner");
+        probe->count = (int)get_number(line, "devices", -1);
         probe->simulated = json_is_true(json_object_get(line, "simulated"));
     } else if (strcmp(event, "fatal") == 0) {
         probe->fatal = true;
@@ -231,12 +311,28 @@ const gpuc__probe_gpu *gpuc__probe_find(const gpuc__probe *probe, const char *bu
                                         const char *uuid)
 {
     for (size_t i = 0; i < probe->gpu_count; i++) {
-        if (bus[0] && strcmp(probe->gpus[i].bus, bus) == 0)
-            return &probe->gpus[i];
+        const gpuc__probe_gpu *g = &probe->gpus[i];
+
+        if (!g->parent[0] && uuid[0] &&
+            (strcmp(g->device, uuid) == 0 || strcmp(g->uuid, uuid) == 0))
+            return g;
     }
     for (size_t i = 0; i < probe->gpu_count; i++) {
-        if (uuid[0] && strcmp(probe->gpus[i].uuid, uuid) == 0)
-            return &probe->gpus[i];
+        const gpuc__probe_gpu *g = &probe->gpus[i];
+
+        if (!g->parent[0] && bus[0] && strcmp(g->bus, bus) == 0)
+            return g;
+    }
+    return NULL;
+}
+
+const gpuc__probe_gpu *gpuc__probe_find_mig(const gpuc__probe *probe, const char *parent, int index)
+{
+    for (size_t i = 0; parent[0] && i < probe->gpu_count; i++) {
+        const gpuc__probe_gpu *g = &probe->gpus[i];
+
+        if (g->index == index && strcmp(g->parent, parent) == 0)
+            return g;
     }
     return NULL;
 }
@@ -271,4 +367,54 @@ void gpuc__cuda_reason_clear(gpuc__cuda_reason *reason)
     gpuc__free(reason->reason);
     gpuc__free(reason->remedy);
     memset(reason, 0, sizeof(*reason));
+}
+
+/* The word stands in the name as a word: "NVIDIA A100-SXM4-40GB" has A100 and 40GB. */
+static bool name_has(const char *name, const char *word)
+{
+    static const char between[] = " -_/()";
+    size_t n, length = strlen(word);
+
+    for (name += strspn(name, between); *name; name += strspn(name, between)) {
+        n = strcspn(name, between);
+        if (n == length && strncasecmp(name, word, n) == 0)
+            return true;
+        name += n;
+    }
+    return false;
+}
+
+static bool row_fits(const json_t *row, const char *name)
+{
+    const json_t *words = json_object_get(row, "words"), *word;
+    size_t i;
+
+    json_array_foreach(words, i, word) {
+        if (!name_has(name, json_string_value(word)))
+            return false;
+    }
+    json_array_foreach(json_object_get(row, "not"), i, word) {
+        if (name_has(name, json_string_value(word)))
+            return false;
+    }
+    return json_array_size(words) > 0;
+}
+
+int gpuc__memory_bandwidth(double *out, const char *product, gpuc_error **err)
+{
+    json_t *table = NULL, *row;
+    size_t i;
+    int rc = gpuc__table_load(&table, "gpu/memory-bandwidth.json", err);
+
+    if (rc)
+        return rc;
+    *out = 0;
+    json_array_foreach(json_object_get(table, "products"), i, row) {
+        if (row_fits(row, product)) {
+            *out = json_number_value(json_object_get(row, "gbs"));
+            break;
+        }
+    }
+    json_decref(table);
+    return GPUC_OK;
 }

@@ -66,11 +66,11 @@ void gpuc__proof_set_idle(gpuc__machine_proof *proof, const char *id, const char
 /* The worst check; one that does not apply has no say. */
 int gpuc__proof_verdict(const gpuc__machine_proof *proof);
 
-/* Which of the GPUs the probe must leave alone: bus ids of GPUs with running processes, and of
- * those whose process list cannot be read but which use memory. New NULL-terminated list of new
- * strings. */
-int gpuc__proof_busy(char ***out, size_t *count, const gpuc__collect *collect, gpuc_error **err);
-void gpuc__proof_busy_free(char **list);
+/* What the probe is to be pointed at: the uuid of each GPU, "GPU-UUID/INDEX" of each MIG device. Those
+ * with running processes are left out, and those whose process list cannot be read but which use
+ * memory. New NULL-terminated list of new strings. */
+int gpuc__proof_targets(char ***out, size_t *count, const gpuc__collect *collect, gpuc_error **err);
+void gpuc__proof_targets_free(char **list);
 
 /* What to do with a label. KEEP: something was skipped, nothing failed. */
 typedef enum gpuc__label_wish {

@@ -18,7 +18,8 @@ def read_rules():
 
 
 def applies(where, path):
-    if path.parts[0] != "libgpucluster":
+    """gpu/probe/ holds a program for the machines, which has nothing of the library."""
+    if path.parts[0] != "libgpucluster" or path.parts[1:3] == ("gpu", "probe"):
         return where == "everywhere"
     return where == "everywhere" or path.parts[1] != "util"
 

@@ -20,4 +20,6 @@ shellcheck -s sh -S style -e SC2034,SC2317,SC2218 "$out"/*.sh
 # The fragment that is not rendered with a step.
 shellcheck -s sh -S style -e SC2154 "$(dirname "$0")/../../libgpucluster/recipe/runner.sh" \
     "$(dirname "$0")/../../libgpucluster/recipe/wrap.sh"
+# What looks at GPUs.
+shellcheck -s sh -S style "$(dirname "$0")"/../../libgpucluster/gpu/sh/*.sh
 echo "shellcheck.sh: $count scripts, nothing to say"

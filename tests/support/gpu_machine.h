@@ -18,7 +18,7 @@ typedef struct gpu_machine {
 } gpu_machine;
 
 #define GPU_MACHINE_TWO                                                                            \
-    {.facts = "kernel=6.1\npython3=/usr/bin/python3",                                             \
+    {.facts = "kernel=6.1",                                                                        \
      .pci = "0000:0a:00.0 0x10de 0x2236 0x030200 nvidia\n"                                        \
             "0000:0b:00.0 0x10de 0x2236 0x030200 nvidia",                                         \
      .modules = "nvidia 1 0\nnvidia_uvm 1 0",                                                      \
@@ -27,7 +27,7 @@ typedef struct gpu_machine {
      .fixture = "two-gpus-580.xml"}
 
 #define GPU_MACHINE_SIMULATED                                                                      \
-    {.facts = "simulated=1\nkernel=6.18\npython3=/usr/bin/python3",                               \
+    {.facts = "simulated=1\nkernel=6.18",                                                          \
      .pci = "0000:00:04.0 0x10de 0x1eb8 0x030200 -", .fixture = "simulated.xml"}
 
 /* out has room for the body and 128 bytes more. */
@@ -69,14 +69,16 @@ __attribute__((unused)) static gpuc__probe *gpu_machine_probe(const char *buses)
     size_t at;
     int n = 0;
 
-    at = (size_t)snprintf(text, sizeof(text), "{\"event\":\"driver\",\"cuda\":13000,\"count\":9}\n");
+    at = (size_t)snprintf(text, sizeof(text),
+                          "{\"event\":\"start\",\"runner\":\"python3\",\"devices\":9}\n");
     snprintf(list, sizeof(list), "%s", buses);
     for (char *bus = strtok_r(list, ",", &save); bus; bus = strtok_r(NULL, ",", &save))
         at += (size_t)snprintf(text + at, sizeof(text) - at,
-                              "{\"event\":\"gpu\",\"ordinal\":%d,\"bus\":\"%s\",\"status\":"
+                              "{\"event\":\"gpu\",\"device\":\"GPU-x%d\",\"bus\":\"%s\",\"status\":"
                               "\"pass\",\"mismatches\":0,\"host_mismatches\":0,\"gbs\":600.25,"
                               "\"mib\":256}\n",
                               n++, bus);
+    at += (size_t)snprintf(text + at, sizeof(text) - at, "{\"event\":\"end\"}\n");
     assert_int_equal(gpuc__probe_parse(&probe, 0, text, at, "", 0, NULL), GPUC_OK);
     return probe;
 }

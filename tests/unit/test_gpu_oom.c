@@ -39,29 +39,31 @@ typedef struct input {
 } input;
 
 static const char probe_text[] =
-    "{\"event\":\"driver\",\"cuda\":13000,\"count\":2}\n{\"event\":\"gpu\",\"ordinal\":0,"
-    "\"bus\":\"0000:0a:00.0\",\"status\":\"fail\",\"code\":719,\"error\":\"E\",\"stage\":\"s\"}\n";
+    "{\"event\":\"start\",\"devices\":2}\n{\"event\":\"gpu\",\"device\":\"GPU-9\",\"status\":\"pass\","
+    "\"mismatches\":0,\"host_mismatches\":0,\"gbs\":300,\"name\":\"Tesla T4\"}\n"
+    "{\"event\":\"gpu\",\"device\":\"GPU-8\",\"bus\":\"0000:0a:00.0\",\"status\":\"fail\",\"code\":719,\"error\":\"E\",\"stage\":\"s\"}\n";
 
 static int evaluate(gpuc__machine_proof **proof, const input *in, gpuc_error **err)
 {
     gpuc__collect *collect = NULL;
     gpuc__probe *probe = NULL;
-    char **busy = NULL, *command = NULL, *script = NULL;
+    gpuc__probe_request request = {.mib = 0};
+    char **targets = NULL, *script = NULL;
     size_t count = 0;
     int rc = gpuc__collect_parse(&collect, "nonce123", in->answer, in->length, err);
 
     if (rc == GPUC_OK)
-        rc = gpuc__proof_busy(&busy, &count, collect, err);
-    if (rc == GPUC_OK)
-        rc = gpuc__probe_command(&command, 0, (const char *const *)busy, count, err);
-    if (rc == GPUC_OK)
-        rc = gpuc__probe_script(&script, err);
+        rc = gpuc__proof_targets(&targets, &count, collect, err);
+    if (rc == GPUC_OK) {
+        request.devices = (const char *const *)targets;
+        request.device_count = count;
+        rc = gpuc__probe_script(&script, &request, err);
+    }
     if (rc == GPUC_OK)
         rc = gpuc__probe_parse(&probe, 5, probe_text, sizeof(probe_text) - 1, "", 0, err);
     if (rc == GPUC_OK)
         rc = gpuc__proof_evaluate(proof, "m", 2, collect, probe, NULL, err);
-    gpuc__proof_busy_free(busy);
-    gpuc_free(command);
+    gpuc__proof_targets_free(targets);
     gpuc_free(script);
     gpuc__probe_free(probe);
     gpuc__collect_free(collect);

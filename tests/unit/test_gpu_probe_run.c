@@ -1,59 +1,112 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The probe run by a real python3 against the bed's stand-in libcuda (SIMULATED GPUs), and through
- * the checks: what a person would read for each fault. */
+/* The probe run by python3 and as a program that a C compiler makes, against the bed's stand-in
+ * libcuda (SIMULATED GPUs): both print the same lines; and through the checks, what a person would
+ * read for each fault. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <sys/stat.h>
 
 #include "gpu/proof.h"
 #include "support/run_program.h"
 #include "util/alloc.h"
 
+enum { PYTHON, COMPILER };
+
+#define GPU(n) "GPU-00000000-0000-0000-0000-00000000000" #n
+#define PCI "0000:00:04.0 0x10de 0x1eb8 0x030200 nvidia\n"
+#define PCI2 PCI "0000:00:05.0 0x10de 0x1eb8 0x030200 nvidia\n"
+
 /* The smallest machine on which the probe has a say. */
-static const char *const answer =
-    "==nonce123 begin facts\nkernel=6.1\npython3=/usr/bin/python3\n\n==nonce123 end facts 0\n"
-    "==nonce123 begin pci\n%s\n==nonce123 end pci 0\n";
+static const char *const answer = "==nonce123 begin facts\nkernel=6.1\n\n==nonce123 end facts 0\n"
+                                  "==nonce123 begin pci\n%s\n==nonce123 end pci 0\n";
 
-static int has_python(void **state)
+static run_result result; /* of the last run */
+
+static void write_file(const char *path, const char *text, int mode)
 {
-    run_result *r = calloc(1, sizeof(*r));
-
-    assert_non_null(r);
-    run_program(r, "command -v python3 || exit 127", "");
-    *state = r;
-    if (r->status)
-        print_message("no python3 here: the probe cannot be run, skipped\n");
-    return 0;
-}
-
-static int drop(void **state)
-{
-    free(*state);
-    return 0;
-}
-
-static gpuc__probe *run_probe(run_result *r, const char *config, const char *const *skip,
-                              size_t skip_count)
-{
-    char *script = NULL, *command = NULL, line[1024];
-    gpuc__probe *probe = NULL;
-    FILE *file = fopen(GPUC_STANDIN_DIR "/config", "w");
+    FILE *file = fopen(path, "w");
 
     assert_non_null(file);
-    fputs(config, file);
+    fputs(text, file);
+    fchmod(fileno(file), (mode_t)mode);
     fclose(file);
-    assert_int_equal(gpuc__probe_script(&script, NULL), GPUC_OK);
-    assert_int_equal(gpuc__probe_command(&command, 1, skip, skip_count, NULL), GPUC_OK);
-    snprintf(line, sizeof(line), "export LD_LIBRARY_PATH=%s; unset NVIDIA_VISIBLE_DEVICES; %s",
-             GPUC_STANDIN_DIR, command);
-    run_program(r, line, script);
-    assert_int_equal(gpuc__probe_parse(&probe, r->status, r->out, r->out_length, r->err,
-                                       r->err_length, NULL),
-                     GPUC_OK);
+}
+
+/* The compiler, once: it takes no warning, and later calls get the first one's program. */
+#define COMPILER_TEXT                                                                              \
+    "#!/bin/sh\nbuilt=" GPUC_STANDIN_DIR "/no-python3/built\nfor out; do [ \"$last\" != -o ] || break; "  \
+    "last=$out; done\n[ -e $built ] || /usr/bin/cc -Wall -Wextra -Wpedantic -Wshadow -Werror "     \
+    "\"$@\" || exit\n[ -e $built ] && exec cp $built \"$out\"\nexec cp \"$out\" $built\n"
+
+/* Without python3: one that says it is not there comes first in the PATH. */
+static void run_script(int runner, const char *config, const gpuc__probe_request *request)
+{
+    static const char format[] = "export LD_LIBRARY_PATH=%s PATH=%s%s/bin:$PATH TMPDIR=%s/tmp; "
+                                 "unset NVIDIA_VISIBLE_DEVICES CUDA_VISIBLE_DEVICES; exec sh -s";
+    char *script = NULL, line[4096];
+
+    write_file(GPUC_STANDIN_DIR "/config", config, 0644);
+    write_file(GPUC_STANDIN_DIR "/no-python3/python3", "exit 127\n", 0755);
+    assert_int_equal(gpuc__probe_script(&script, request, NULL), GPUC_OK);
+    snprintf(line, sizeof(line), format, GPUC_STANDIN_DIR,
+             runner == COMPILER ? GPUC_STANDIN_DIR "/no-python3:" : "", GPUC_STANDIN_DIR,
+             GPUC_STANDIN_DIR);
+    run_program(&result, line, script);
     gpuc__free(script);
-    gpuc__free(command);
+}
+
+static gpuc__probe *read_result(void)
+{
+    gpuc__probe *probe = NULL;
+
+    assert_int_equal(gpuc__probe_parse(&probe, result.status, result.out, result.out_length,
+                                       result.err, result.err_length, NULL),
+                     GPUC_OK);
+    return probe;
+}
+
+/* What differs from run to run: who ran it, and how fast it was. */
+static void blank(char *text, const char *key)
+{
+    for (char *at = text; (at = strstr(at, key)); ) {
+        at += strlen(key);
+        while (*at && !strchr(",}", *at))
+            *at++ = '-';
+        if (at[-1] == '-') { /* lengths differ too */
+            char *from = at;
+
+            while (from[-1] == '-')
+                from--;
+            memmove(from, at, strlen(at) + 1);
+            at = from;
+        }
+    }
+}
+
+/* Runs it by both, whose lines have to be the same; the reading of them. */
+static gpuc__probe *run_both(const char *config, const gpuc__probe_request *request)
+{
+    static run_result python;
+    gpuc__probe *probe;
+
+    run_script(PYTHON, config, request);
+    if (strstr(result.out, "\"runner\":\"python3\"") == NULL)
+        fail_msg("not run by python3: %s%s", result.out, result.err);
+    memcpy(&python, &result, sizeof(result));
+    run_script(COMPILER, config, request);
+    if (strstr(result.out, "\"runner\":\"cc\"") == NULL)
+        fail_msg("not compiled: %s%s", result.out, result.err);
+    assert_int_equal(result.status, python.status);
+    assert_string_equal(result.err, "");
+    probe = read_result();
+    for (int i = 0; i < 2; i++) {
+        blank(i ? python.out : result.out, "\"runner\":");
+        blank(i ? python.out : result.out, "\"gbs\":");
+    }
+    assert_string_equal(result.out, python.out);
     return probe;
 }
 
@@ -72,28 +125,26 @@ static gpuc__machine_proof *prove(const gpuc__probe *probe, const char *pci, int
     return proof;
 }
 
-#define PCI "0000:00:04.0 0x10de 0x1eb8 0x030200 nvidia\n"
-#define PCI2 PCI "0000:00:05.0 0x10de 0x1eb8 0x030200 nvidia\n"
+static const char *const two[] = {GPU(0), GPU(1)};
 
 static void test_gpu_probe_run__good(void **state)
 {
-    run_result *r = *state;
+    gpuc__probe_request request = {.devices = two, .device_count = 1};
     gpuc__machine_proof *proof;
     const gpuc__check *c;
     gpuc__probe *p;
 
-    if (r->status == 127)
-        skip();
-    p = run_probe(r, "gpus=1\n", NULL, 0);
-    assert_string_equal(r->err, "");
-    assert_int_equal(r->status, 0);
+    request.mib = 16;
+    p = run_both("gpus=1\n", &request);
+    assert_int_equal(result.status, 0);
     assert_true(p->ended);
     assert_int_equal(p->gpu_count, 1);
     assert_int_equal(p->gpus[0].status, GPUC_CHECK_PASS);
     assert_string_equal(p->gpus[0].bus, "0000:00:04.0");
+    assert_string_equal(p->gpus[0].uuid, GPU(0));
     assert_string_equal(p->gpus[0].cc, "7.5");
-    assert_int_equal(strncmp(p->gpus[0].uuid, "GPU-", 4), 0);
     assert_true(p->gpus[0].gbs > 0);
+    assert_true(p->gpus[0].theoretical_gbs > 320 && p->gpus[0].theoretical_gbs < 321);
     proof = prove(p, PCI, 1);
     c = gpuc__proof_find(proof, "cuda.compute", "0000:00:04.0");
     assert_non_null(c);
@@ -103,123 +154,189 @@ static void test_gpu_probe_run__good(void **state)
     gpuc__probe_free(p);
 }
 
-static void test_gpu_probe_run__skips_what_is_busy(void **state)
+/* A T4's L2 cache has 4 MiB: what 3 x 1 MiB give is no memory bandwidth. */
+static void test_gpu_probe_run__buffers_follow_the_cache(void **state)
 {
-    const char *skip_list[] = {"00000000:00:05.0"};
-    run_result *r = *state;
-    gpuc__probe *p;
+    gpuc__probe_request request = {.devices = two, .device_count = 1, .mib = 1};
+    gpuc__probe *p = run_both("gpus=1\n", &request);
 
-    if (r->status == 127)
-        skip();
-    p = run_probe(r, "gpus=2\n", skip_list, 1);
-    assert_int_equal(r->status, 0);
+    assert_int_equal(p->gpus[0].status, GPUC_CHECK_PASS);
+    assert_true(p->gpus[0].gbs == 0);
+    gpuc__probe_free(p);
+    request.mib = 0;
+    run_script(COMPILER, "gpus=1\n", &request);
+    p = read_result();
+    assert_int_equal(p->gpus[0].mib, 256);
+    assert_true(p->gpus[0].gbs > 0);
+    gpuc__probe_free(p);
+}
+
+static void test_gpu_probe_run__mig_devices_by_number(void **state)
+{
+    static const char *const devices[] = {GPU(0) "/1", GPU(1) "/0", GPU(1) "/5"};
+    gpuc__probe_request request = {.devices = devices, .device_count = 3, .mib = 1};
+    gpuc__probe *p = run_both("gpus=2\nmig=2\n", &request);
+    const gpuc__probe_gpu *g = gpuc__probe_find_mig(p, GPU(0), 1);
+
+    assert_int_equal(result.status, 0);
+    assert_int_equal(p->gpu_count, 2); /* the third is not there */
+    assert_non_null(g);
+    assert_int_equal(g->status, GPUC_CHECK_PASS);
+    assert_string_equal(g->uuid, g->device);
+    assert_string_equal(g->bus, "0000:00:04.0");
+    g = gpuc__probe_find_mig(p, GPU(1), 0);
+    assert_non_null(g);
+    assert_string_equal(g->bus, "0000:00:05.0");
+    gpuc__probe_free(p);
+}
+
+/* As in a container: nobody says which devices there are. */
+static void test_gpu_probe_run__all_that_is_listed(void **state)
+{
+    static const char *const skip[] = {GPU(1)};
+    gpuc__probe_request request = {.skip = skip, .skip_count = 1, .mib = 1};
+    gpuc__probe *p = run_both("gpus=3\n", &request);
+
     assert_int_equal(p->gpu_count, 2);
-    assert_int_equal(p->gpus[0].status, GPUC_CHECK_PASS);
-    assert_int_equal(p->gpus[1].status, GPUC_CHECK_SKIP);
-    assert_null(strstr(r->out, "\"event\": \"begin\", \"ordinal\": 1"));
+    assert_string_equal(p->gpus[1].device, GPU(2));
+    gpuc__probe_free(p);
+    p = run_both("gpus=2\nmig=2\n", &request);
+    assert_int_equal(p->gpu_count, 4);
+    assert_int_equal(result.status, 0);
+    gpuc__probe_free(p);
+    p = run_both("gpus=0\n", &request);
+    assert_int_equal(p->gpu_count, 0);
+    assert_int_equal(result.status, 5);
     gpuc__probe_free(p);
 }
 
-/* Runs the fault and gives the check that a person reads. */
-static void expect_fault(void **state, const char *config, int status, const char *observed,
-                         const char *remedy, const char *evidence)
+static void test_gpu_probe_run__in_a_container(void **state)
 {
-    run_result *r = *state;
-    gpuc__machine_proof *proof;
-    const gpuc__check *c;
+    gpuc__probe_request request = {.container = true, .mib = 1};
     gpuc__probe *p;
 
-    if (r->status == 127)
-        skip();
-    p = run_probe(r, config, NULL, 0);
-    assert_int_equal(r->status, status);
-    proof = prove(p, PCI2, 2);
-    c = gpuc__proof_find(proof, "cuda.compute", "0000:00:05.0");
-    assert_non_null(c);
-    assert_int_equal(c->status, GPUC_CHECK_FAIL);
-    if (!strstr(c->observed, observed))
-        fail_msg("%s does not say %s", c->observed, observed);
-    assert_non_null(strstr(c->remedy, remedy));
-    if (evidence && (!c->evidence || !strstr(c->evidence, evidence)))
-        fail_msg("evidence is %s", c->evidence ? c->evidence : "none");
-    gpuc__proof_free(proof);
+    run_script(PYTHON, "gpus=1\n", &request);
+    p = read_result();
+    assert_int_equal(result.status, 0);
+    assert_non_null(strstr(result.out, "| NVIDIA-SMI"));
+    assert_int_equal(p->gpu_count, 1);
+    gpuc__probe_free(p);
+    run_script(PYTHON, "gpus=1\nfault=nodriver\n", &request);
+    assert_int_equal(result.status, 9);
+    assert_null(strstr(result.out, "\"event\""));
+    run_script(COMPILER, "gpus=1\n", &request);
+    p = read_result();
+    assert_int_equal(result.status, 6);
+    assert_string_equal(p->error, GPUC__PROBE_NO_RUNNER);
     gpuc__probe_free(p);
 }
 
-static void test_gpu_probe_run__no_device(void **state)
+/* Faults of one GPU beside a good one, by both: what is observed, the remedy, the evidence. */
+static void test_gpu_probe_run__faults(void **state)
 {
-    expect_fault(state, "gpus=2\nfault=nodev\n", 4, "cuInit: 100 CUDA_ERROR_NO_DEVICE",
-                 "/dev/nvidia0", NULL);
-}
+    static const struct {
+        const char *config, *observed, *remedy, *evidence;
+    } cases[] = {
+        {"cuda_hang=cuInit", "cuInit: TIMEOUT: the GPU did not answer", "power-cycle", "after 1 s"},
+        {"cuda_fail=cuInit:802", "cuInit: 802 CUDA_ERROR_SYSTEM_NOT_READY", "fabricmanager", NULL},
+        {"cuda_fail=cuInit:803", "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", "reboot", NULL},
+        {"cuda_fail=cuInit:804", "COMPAT_NOT_SUPPORTED_ON_DEVICE", "cuda-compat", NULL},
+        {"cuda_fail=cuInit:999", "CUDA_ERROR_UNKNOWN", "nvidia-modprobe", NULL},
+        {"cuda_fail=cuInit:3", "CUDA_ERROR_NOT_INITIALIZED", "modprobe nvidia", NULL},
+        {"cuda_fail=cuInit:100", "CUDA_ERROR_NO_DEVICE", "/dev/nvidia0", NULL},
+        {"cuda_fail=cuDevicePrimaryCtxRetain:46", "CUDA_ERROR_DEVICE_UNAVAILABLE", "-c DEFAULT", NULL},
+        {"cuda_fail=cuMemAlloc_v2:2", "CUDA_ERROR_OUT_OF_MEMORY", "holds the memory", NULL},
+        {"cuda_fail=cuModuleLoadDataEx:221", "JIT_COMPILER_NOT_FOUND", "ptxjitcompiler", NULL},
+        {"cuda_fail=cuModuleLoadDataEx:222", "UNSUPPORTED_PTX_VERSION", "driver branch", NULL},
+        {"cuda_fail=cuModuleLoadDataEx:209", "NO_BINARY_FOR_GPU", "driver-branches", NULL},
+        {"cuda_fail=cuCtxSynchronize:214", "CUDA_ERROR_ECC_UNCORRECTABLE", "replaced", NULL},
+        {"cuda_fail=cuCtxSynchronize:700", "CUDA_ERROR_ILLEGAL_ADDRESS", "Xid", NULL},
+        {"cuda_fail=cuLaunchKernel:719", "CUDA_ERROR_LAUNCH_FAILED", "power-cycle", NULL},
+        {"cuda_crash=cuMemGetInfo_v2", "cuMemGetInfo_v2: CRASHED", "packages again", "signal 6"},
+        {"fault=lost", "719 CUDA_ERROR_LAUNCH_FAILED", "power-cycle", NULL},
+    };
+    gpuc__probe_request request = {.devices = two, .device_count = 2, .mib = 1, .deadline_s = 1};
+    char config[160];
 
-static void test_gpu_probe_run__wrong_sum(void **state)
-{
-    expect_fault(state, "gpus=2\nfault=badadd\n", 5, "compare: MISMATCH", "out of use",
-                 "1 of 262144 words wrong by the GPU's count, 1 of 3072 by the host's");
-}
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        gpuc__machine_proof *proof;
+        const gpuc__check *c;
+        gpuc__probe *p;
 
-static void test_gpu_probe_run__ptx_refused(void **state)
-{
-    expect_fault(state, "gpus=2\nfault=jit\n", 5, "218 CUDA_ERROR_INVALID_PTX",
-                 "ptxjitcompiler", "ptxas fatal");
-}
-
-static void test_gpu_probe_run__lost_gpu_beside_a_good_one(void **state)
-{
-    run_result *r = *state;
-    gpuc__probe *p;
-
-    expect_fault(state, "gpus=2\nfault=lost\nfault_gpu=1\n", 5, "719 CUDA_ERROR_LAUNCH_FAILED",
-                 "power-cycle", NULL);
-    p = run_probe(r, "gpus=2\nfault=lost\nfault_gpu=1\n", NULL, 0);
-    assert_int_equal(p->gpus[0].status, GPUC_CHECK_PASS);
-    gpuc__probe_free(p);
-}
-
-static void test_gpu_probe_run__gpu_missing_from_cuda(void **state)
-{
-    expect_fault(state, "gpus=1\n", 0, "CUDA does not see this GPU (it sees 1)",
-                 "CUDA_VISIBLE_DEVICES", NULL);
-}
-
-static void test_gpu_probe_run__no_libcuda(void **state)
-{
-    run_result *r = *state;
-    char *script = NULL;
-    gpuc__probe *p = NULL;
-
-    if (r->status == 127)
-        skip();
-    assert_int_equal(gpuc__probe_script(&script, NULL), GPUC_OK);
-    run_program(r, "python3 -c 'import ctypes; ctypes.CDLL(\"libcuda.so.1\")' 2>/dev/null", "");
-    if (r->status == 0) {
-        gpuc__free(script);
-        print_message("this machine has a libcuda of its own: skipped\n");
-        skip();
+        snprintf(config, sizeof(config), "gpus=2\nfault_gpu=0\n%s\n", cases[i].config);
+        request.device_count = i ? 1 : 2; /* the second once, which is well */
+        p = run_both(config, &request);
+        assert_int_equal(result.status, 5);
+        if (!i)
+            assert_int_equal(p->gpus[1].status, GPUC_CHECK_PASS);
+        /* before the bus id is known, the uuid alone names it */
+        assert_int_equal(p->gpus[0].status, GPUC_CHECK_FAIL);
+        snprintf(p->gpus[0].bus, sizeof(p->gpus[0].bus), "0000:00:04.0");
+        proof = prove(p, PCI2, 2);
+        c = gpuc__proof_find(proof, "cuda.compute", "0000:00:04.0");
+        assert_int_equal(c->status, GPUC_CHECK_FAIL);
+        if (!strstr(c->observed, cases[i].observed) || !strstr(c->remedy, cases[i].remedy))
+            fail_msg("%s: %s / %s", cases[i].config, c->observed, c->remedy);
+        if (cases[i].evidence && (!c->evidence || !strstr(c->evidence, cases[i].evidence)))
+            fail_msg("%s: evidence is %s", cases[i].config, c->evidence ? c->evidence : "none");
+        gpuc__proof_free(proof);
+        gpuc__probe_free(p);
     }
-    run_program(r, "exec python3 -", script);
-    gpuc__free(script);
-    assert_int_equal(r->status, 3);
-    assert_int_equal(gpuc__probe_parse(&p, 3, r->out, r->out_length, r->err, r->err_length, NULL),
-                     GPUC_OK);
-    assert_true(p->fatal);
-    assert_string_equal(p->error, "NO_LIBCUDA");
+}
+
+/* Those that concern all GPUs of the stand-in. */
+static void test_gpu_probe_run__wrong_sums_and_refused_ptx(void **state)
+{
+    gpuc__probe_request request = {.devices = two, .device_count = 1, .mib = 1};
+    gpuc__probe *p = run_both("gpus=1\nfault=badadd\n", &request);
+
+    assert_string_equal(p->gpus[0].error, "MISMATCH");
+    assert_string_equal(p->gpus[0].detail,
+                        "1 of 262144 words wrong by the GPU's count, 1 of 3072 by the host's");
     gpuc__probe_free(p);
+    p = run_both("gpus=1\nfault=jit\n", &request);
+    assert_int_equal(p->gpus[0].code, 218);
+    assert_non_null(strstr(p->gpus[0].detail, "ptxas fatal"));
+    gpuc__probe_free(p);
+}
+
+/* What compiles leaves nothing behind. */
+static void test_gpu_probe_run__nothing_stays(void **state)
+{
+    static run_result look;
+
+    run_program(&look, "ls -A " GPUC_STANDIN_DIR "/tmp", "");
+    assert_int_equal(look.status, 0);
+    assert_string_equal(look.out, "");
+}
+
+static int has_both(void **state)
+{
+    static run_result look;
+
+    run_program(&look, "cd " GPUC_STANDIN_DIR " && rm -rf no-python3 tmp && mkdir no-python3 tmp && "
+                       "command -v python3 && [ -x /usr/bin/cc ]", "");
+    if (look.status == 0)
+        write_file(GPUC_STANDIN_DIR "/no-python3/cc", COMPILER_TEXT, 0755);
+    if (look.status)
+        print_message("python3 and a C compiler are needed to run the probe: skipped\n");
+    return look.status;
 }
 
 int main(void)
 {
-#define WITH_PYTHON(test) cmocka_unit_test_setup_teardown(test, has_python, drop)
     const struct CMUnitTest tests[] = {
-        WITH_PYTHON(test_gpu_probe_run__good),
-        WITH_PYTHON(test_gpu_probe_run__skips_what_is_busy),
-        WITH_PYTHON(test_gpu_probe_run__no_device),
-        WITH_PYTHON(test_gpu_probe_run__wrong_sum),
-        WITH_PYTHON(test_gpu_probe_run__ptx_refused),
-        WITH_PYTHON(test_gpu_probe_run__lost_gpu_beside_a_good_one),
-        WITH_PYTHON(test_gpu_probe_run__gpu_missing_from_cuda),
-        WITH_PYTHON(test_gpu_probe_run__no_libcuda),
+        cmocka_unit_test(test_gpu_probe_run__good),
+        cmocka_unit_test(test_gpu_probe_run__buffers_follow_the_cache),
+        cmocka_unit_test(test_gpu_probe_run__mig_devices_by_number),
+        cmocka_unit_test(test_gpu_probe_run__all_that_is_listed),
+        cmocka_unit_test(test_gpu_probe_run__in_a_container),
+        cmocka_unit_test(test_gpu_probe_run__faults),
+        cmocka_unit_test(test_gpu_probe_run__wrong_sums_and_refused_ptx),
+        cmocka_unit_test(test_gpu_probe_run__nothing_stays),
     };
 
+    if (has_both(NULL))
+        return 0;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

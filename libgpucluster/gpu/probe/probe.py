@@ -1,25 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """CUDA compute probe. Needs python3 (3.4 or later) and libcuda.so.1, nothing else.
 
-Read from stdin; the sender appends the PTX and the call of main. Prints one JSON object a line:
-"driver" first, then "begin" and "gpu" for every GPU, "end" last; "fatal" when it cannot begin.
-Exit status: 0 every GPU passed or was left alone, 3 no libcuda, 4 CUDA does not start, 5 a GPU
-failed or there is none, 2 wrong arguments.
+usage: python3 -c PROGRAM [--mib N] [--deadline SECONDS] DEVICE[=PARENT/INDEX] ... <probe.ptx
+Devices are UUIDs as nvidia-smi -L prints them, probed in turn, each by a process of its own that sees
+no other: a GPU that hangs or takes the process down does not hide the next. probe.c does the same
+where there is a compiler and no python3, and prints the same lines: one JSON object each, "start",
+then "begin" and "gpu" for every device, "end". Exit status: 0 every device passed, 5 one failed or
+there was none, 2 wrong arguments.
 """
 import argparse
 import ctypes
 import json
 import os
+import select
+import signal
 import sys
+import time
 
 SIMULATED_MARKER = "/etc/gpucluster/simulated-gpu"
 MASK = 0xFFFFFFFF
 WINDOW = 1024  # words compared on the host at the start, the middle and the end
 ROUNDS = 6
 THREADS = 256
+MIB_LEAST = 256  # of each buffer, unless told otherwise
+DEADLINE_AFTER_HANG = 20  # seconds for each device that comes after one that hung
+GRACE = 2  # seconds for a killed process to go; one that waits for its GPU may never
 
 ATTR_SMS, ATTR_COMPUTE_MODE, ATTR_ECC = 16, 20, 32
-ATTR_MEMORY_KHZ, ATTR_BUS_BITS, ATTR_MAJOR, ATTR_MINOR = 36, 37, 75, 76
+ATTR_MEMORY_KHZ, ATTR_BUS_BITS, ATTR_L2, ATTR_MAJOR, ATTR_MINOR = 36, 37, 38, 75, 76
 JIT_ERROR_LOG, JIT_ERROR_LOG_SIZE = 5, 6
 
 Ptr = ctypes.c_void_p
@@ -41,6 +49,7 @@ SIGNATURES = {
     "cuDeviceGetName": [ctypes.c_char_p, Int, Int],
     "cuDeviceGetPCIBusId": [ctypes.c_char_p, Int, Int],
     "cuDeviceGetUuid": [Ptr, Int],
+    "cuDeviceGetUuid_v2": [Ptr, Int],
     "cuDeviceGetAttribute": [ref(Int), Int, Int],
     "cuGetErrorName": [Int, ref(ctypes.c_char_p)],
     "cuDevicePrimaryCtxRetain": [ref(Ptr), Int],
@@ -65,6 +74,13 @@ SIGNATURES = {
 }
 
 
+# In the order in which they are printed.
+FIELDS = ("runner", "devices", "failed", "simulated", "device", "parent", "index", "cuda", "bus",
+          "uuid", "name", "cc", "sms", "ecc", "compute_mode", "memory_mib", "l2_kib",
+          "theoretical_gbs", "mib", "mismatches", "host_mismatches", "gbs", "status", "stage", "code",
+          "error", "detail")
+
+
 class CudaError(Exception):
     def __init__(self, stage, code, name, detail=""):
         Exception.__init__(self, "%s: %d %s" % (stage, code, name))
@@ -76,10 +92,17 @@ class CudaError(Exception):
 
 
 class Cuda(object):
-    """libcuda with every result checked: cuda.cuInit(0) raises CudaError."""
+    """libcuda with every result checked: cuda.cuInit(0) raises CudaError.
+
+    Each call is told to the parent before it is made, which so knows where a device hung.
+    """
 
     def __init__(self):
-        self.library = ctypes.CDLL("libcuda.so.1")
+        mark("dlopen")
+        try:
+            self.library = ctypes.CDLL("libcuda.so.1")
+        except OSError as error:
+            raise CudaError("dlopen", 0, "NO_LIBCUDA", str(error))
 
     def __getattr__(self, symbol):
         try:
@@ -90,6 +113,7 @@ class Cuda(object):
         function.restype = Int
 
         def checked(*arguments):
+            mark(symbol)
             code = function(*arguments)
             if code:
                 raise CudaError(symbol, code, self.error_name(code))
@@ -103,10 +127,28 @@ class Cuda(object):
         return (name.value or b"CUDA_ERROR_?").decode("ascii", "replace")
 
 
-def say(event, **fields):
-    fields["event"] = event
-    sys.stdout.write(json.dumps(fields, sort_keys=True) + "\n")
-    sys.stdout.flush()
+def printable(text):
+    """ASCII, at most 400 characters: what both programs print of a text that is not theirs."""
+    return "".join(c if c == "\n" or " " <= c <= "~" else "?" for c in text[:400])
+
+
+def value_text(value):
+    if isinstance(value, float):
+        return "%.1f" % value
+    return json.dumps(printable(value) if isinstance(value, str) else value)
+
+
+def write_line(text):
+    os.write(1, (text + "\n").encode("ascii"))
+
+
+def say(event, fields):
+    named = [("event", event)] + [(key, fields[key]) for key in FIELDS if key in fields]
+    write_line("{" + ",".join('"%s":%s' % (key, value_text(value)) for key, value in named) + "}")
+
+
+def mark(stage):
+    write_line("@" + stage)
 
 
 def bus_id(text):
@@ -124,33 +166,38 @@ def attribute(cuda, which, device):
     return value.value
 
 
-def uuid_text(cuda, device):
+def uuid_text(cuda, device, prefix):
+    """Of a MIG device the second form gives its own UUID, the first its parent's."""
     raw = (ctypes.c_ubyte * 16)()
     try:
-        cuda.cuDeviceGetUuid(raw, device)
+        cuda.cuDeviceGetUuid_v2(raw, device)
     except CudaError:
-        return None
+        try:
+            cuda.cuDeviceGetUuid(raw, device)
+        except CudaError:
+            return None
     digits = "".join("%02x" % byte for byte in raw)
     cuts = (0, 8, 12, 16, 20, 32)
-    return "GPU-" + "-".join(digits[a:b] for a, b in zip(cuts, cuts[1:]))
+    return prefix + "-".join(digits[a:b] for a, b in zip(cuts, cuts[1:]))
 
 
-def describe(cuda, device):
+def describe(cuda, device, result):
     text = ctypes.create_string_buffer(256)
     cuda.cuDeviceGetPCIBusId(text, 256, device)
-    facts = {"bus": bus_id(text.value.decode("ascii", "replace"))}
+    result["bus"] = bus_id(text.value.decode("ascii", "replace"))
+    uuid = uuid_text(cuda, device, result["device"][:4])
+    if uuid:
+        result["uuid"] = uuid
     cuda.cuDeviceGetName(text, 256, device)
-    facts["name"] = text.value.decode("ascii", "replace")
-    facts["uuid"] = uuid_text(cuda, device)
-    facts["cc"] = "%d.%d" % (attribute(cuda, ATTR_MAJOR, device),
-                             attribute(cuda, ATTR_MINOR, device))
-    facts["sms"] = attribute(cuda, ATTR_SMS, device)
-    facts["ecc"] = attribute(cuda, ATTR_ECC, device)
-    facts["compute_mode"] = attribute(cuda, ATTR_COMPUTE_MODE, device)
-    transfers = 2.0e3 * attribute(cuda, ATTR_MEMORY_KHZ, device)
-    facts["theoretical_gbs"] = round(
-        transfers * attribute(cuda, ATTR_BUS_BITS, device) / 8 / 1e9, 1)
-    return facts
+    result["name"] = text.value.decode("ascii", "replace")
+    result["cc"] = "%d.%d" % (attribute(cuda, ATTR_MAJOR, device),
+                              attribute(cuda, ATTR_MINOR, device))
+    result["sms"] = attribute(cuda, ATTR_SMS, device)
+    result["ecc"] = attribute(cuda, ATTR_ECC, device)
+    result["compute_mode"] = attribute(cuda, ATTR_COMPUTE_MODE, device)
+    result["l2_kib"] = attribute(cuda, ATTR_L2, device) // 1024
+    bits = attribute(cuda, ATTR_BUS_BITS, device)
+    result["theoretical_gbs"] = 2.0e3 * attribute(cuda, ATTR_MEMORY_KHZ, device) * bits / 8 / 1e9
 
 
 def load(cuda, ptx):
@@ -161,7 +208,7 @@ def load(cuda, ptx):
     try:
         cuda.cuModuleLoadDataEx(ctypes.byref(module), ptx.encode("ascii"), 2, options, values)
     except CudaError as error:
-        error.detail = log.value.decode("utf-8", "replace")[:400]
+        error.detail = log.value.decode("ascii", "replace").strip()
         raise
     return module
 
@@ -240,41 +287,48 @@ def host_check(run, a, c, n, seed):
     return wrong
 
 
-def fit(cuda, mib):
-    """Not more than a quarter of the free memory for each of the three buffers."""
+def fit(cuda, mib, result):
+    """Buffers that no cache holds, and not more than a quarter of the free memory for each."""
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
     cuda.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total))
-    return max(1, min(mib, free.value // 4 >> 20))
+    result["memory_mib"] = total.value >> 20
+    wanted = mib or max(MIB_LEAST, (4 * result["l2_kib"] + 1023) // 1024)
+    result["mib"] = max(1, min(wanted, free.value // 4 >> 20))
+    return result["mib"] << 20
+
+
+def add_timed(run, module, blocks, arguments):
+    """Milliseconds of the fastest round."""
+    best, start, stop = None, run.event(), run.event()
+    for _ in range(ROUNDS):
+        milliseconds = ctypes.c_float()
+        run.cuda.cuEventRecord(start, None)
+        run.launch(module, b"gpuc_add", blocks, *arguments)
+        run.cuda.cuEventRecord(stop, None)
+        run.cuda.cuEventSynchronize(stop)
+        run.cuda.cuEventElapsedTime(ctypes.byref(milliseconds), start, stop)
+        best = min(best or milliseconds.value, milliseconds.value)
+    return best
 
 
 def compute(cuda, device, ptx, mib, result):
     run = Run(cuda, device)
     try:
-        mib = result["mib"] = fit(cuda, mib)
+        size = fit(cuda, mib, result)
         module = run.module(ptx)
-        size = mib << 20
         n, seed = Word(size // 4), Word(int.from_bytes(os.urandom(4), "little"))
         a, b, c, bad = run.buffer(size), run.buffer(size), run.buffer(size), run.buffer(4)
         cuda.cuMemsetD32_v2(bad, 0, 1)
         cuda.cuMemsetD32_v2(c, 0, n.value)
         blocks = n.value // 4 // THREADS
-        start, stop = run.event(), run.event()
         run.launch(module, b"gpuc_fill", blocks, a, b, n, seed)
-        best = None
-        for _ in range(ROUNDS):
-            milliseconds = ctypes.c_float()
-            cuda.cuEventRecord(start, None)
-            run.launch(module, b"gpuc_add", blocks, a, b, c, n)
-            cuda.cuEventRecord(stop, None)
-            cuda.cuEventSynchronize(stop)
-            cuda.cuEventElapsedTime(ctypes.byref(milliseconds), start, stop)
-            best = min(best or milliseconds.value, milliseconds.value)
+        best = add_timed(run, module, blocks, (a, b, c, n))
         run.launch(module, b"gpuc_check", blocks, c, bad, n, seed)
         cuda.cuCtxSynchronize()
         result["mismatches"] = run.words(bad, 0, 1)[0]
         result["host_mismatches"] = host_check(run, a, c, n.value, seed.value)
-        if best:
-            result["gbs"] = round(3.0 * size / (best * 1e-3) / 1e9, 1)
+        if best and size >= 4096 * result["l2_kib"]:
+            result["gbs"] = 3.0 * size / (best * 1e-3) / 1e9
     finally:
         run.close()
     if result["mismatches"] or result["host_mismatches"]:
@@ -283,46 +337,124 @@ def compute(cuda, device, ptx, mib, result):
                         % (result["mismatches"], n.value, result["host_mismatches"], 3 * WINDOW))
 
 
-def probe(cuda, ordinal, ptx, options):
-    """True unless the GPU failed."""
-    result = {"ordinal": ordinal}
-    try:
-        device = Int()
-        cuda.cuDeviceGet(ctypes.byref(device), ordinal)
-        result.update(describe(cuda, device))
-        if result["bus"] in options.skip:
-            result.update(status="skip", detail="has running processes")
-        else:
-            say("begin", **result)
-            compute(cuda, device, ptx, options.mib, result)
-            result["status"] = "pass"
-    except CudaError as error:
-        result.update(error.fields(), status="fail")
-    say("gpu", **result)
-    return result["status"] != "fail"
-
-
-def main(arguments, ptx):
-    parser = argparse.ArgumentParser(prog="probe")
-    parser.add_argument("--mib", type=int, default=256, help="size of each buffer")
-    parser.add_argument("--skip", type=bus_id, action="append", default=[],
-                        help="bus id of a GPU to leave alone")
-    options = parser.parse_args(arguments)
+def probe(result, ptx, mib):
+    """The device's own process."""
+    version, device = Int(), Int()
     try:
         cuda = Cuda()
-    except OSError as error:
-        say("fatal", stage="dlopen", code=0, error="NO_LIBCUDA", detail=str(error)[:400])
-        return 3
-    version, count = Int(), Int()
-    try:
         cuda.cuInit(0)
         cuda.cuDriverGetVersion(ctypes.byref(version))
-        cuda.cuDeviceGetCount(ctypes.byref(count))
+        result["cuda"] = version.value
+        cuda.cuDeviceGet(ctypes.byref(device), 0)
+        describe(cuda, device, result)
+        compute(cuda, device, ptx, mib, result)
+        result["status"] = "pass"
     except CudaError as error:
-        say("fatal", **error.fields())
-        return 4
-    say("driver", cuda=version.value, count=count.value,
-        simulated=os.path.isdir(SIMULATED_MARKER))
-    passed = [probe(cuda, ordinal, ptx, options) for ordinal in range(count.value)]
-    say("end", gpus=len(passed), failed=passed.count(False))
-    return 0 if passed and all(passed) else 5
+        result.update(error.fields(), status="fail")
+    say("gpu", result)
+
+
+def run_child(writer, result, ptx, mib):
+    status = 1
+    try:
+        os.dup2(writer, 1)
+        os.dup2(writer, 2)
+        os.environ["CUDA_VISIBLE_DEVICES"] = result["device"]
+        os.environ["CUDA_CACHE_DISABLE"] = "1"  # nothing is written on the machine
+        probe(result, ptx, mib)
+        status = 0
+    except Exception as error:
+        write_line("%s: %s" % (type(error).__name__, printable(str(error)).replace("\n", " ")))
+    finally:
+        os._exit(status)
+
+
+def read_all(reader, deadline):
+    """What the child printed; whether it ended before the deadline."""
+    output, until = b"", time.monotonic() + deadline
+    while True:
+        left = until - time.monotonic()
+        if left <= 0 or not select.select([reader], [], [], left)[0]:
+            return output, False
+        part = os.read(reader, 65536)
+        if not part:
+            return output, True
+        output = (output + part)[-65536:]
+
+
+def ending(child, killed):
+    """How it ended, in words. A killed one may stay, and is then left to itself."""
+    until = time.monotonic() + GRACE
+    while True:
+        pid, status = os.waitpid(child, os.WNOHANG if killed else 0)
+        if pid:
+            break
+        if time.monotonic() > until:
+            return "it could not be killed"
+        time.sleep(0.02)
+    if os.WIFSIGNALED(status):
+        return "signal %d" % os.WTERMSIG(status)
+    return "exit status %d" % os.WEXITSTATUS(status)
+
+
+def supervise(result, ptx, options):
+    """Probes one device: "pass", "fail" or "hang"."""
+    say("begin", result)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        run_child(writer, result, ptx, options.mib)
+    os.close(writer)
+    output, ended = read_all(reader, options.deadline)
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+    how = ending(child, not ended)
+    os.close(reader)
+    stage, noise = "fork", []
+    for line in output.decode("ascii", "replace").splitlines():
+        if line.startswith('{"event":"gpu",') and line.endswith("}"):
+            write_line(line)
+            return "pass" if '"status":"pass"' in line else "fail"
+        if line.startswith("@"):
+            stage = line[1:]
+        elif line:
+            noise.append(line)
+    result.update(status="fail", stage=stage, code=0, error="CRASHED" if ended else "TIMEOUT",
+                  detail="\n".join([how] + noise[-3:]))
+    if not ended:
+        result["detail"] = "no end after %d s; %s" % (options.deadline, result["detail"])
+    say("gpu", result)
+    return "fail" if ended else "hang"
+
+
+def target(text):
+    """"DEVICE" or, of a MIG device, "DEVICE=PARENT/INDEX"."""
+    device, _, place = text.partition("=")
+    result = {"device": device}
+    if place:
+        parent, _, index = place.rpartition("/")
+        result.update(parent=parent, index=int(index))
+    return result
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(prog="probe")
+    parser.add_argument("--mib", type=int, default=0, help="size of each buffer; 0: by the L2 cache")
+    parser.add_argument("--deadline", type=int, default=60, help="seconds for each device")
+    parser.add_argument("devices", type=target, nargs="*", metavar="DEVICE[=PARENT/INDEX]")
+    options = parser.parse_args(arguments)
+    ptx = sys.stdin.read()
+    failed = 0
+    say("start", {"runner": "python3", "devices": len(options.devices),
+                  "simulated": os.path.isdir(SIMULATED_MARKER)})
+    for result in options.devices:
+        verdict = supervise(result, ptx, options)
+        failed += verdict != "pass"
+        if verdict == "hang":
+            options.deadline = min(options.deadline, DEADLINE_AFTER_HANG)
+    say("end", {"devices": len(options.devices), "failed": failed})
+    return 0 if options.devices and not failed else 5
+
+
+sys.exit(main(sys.argv[1:]))

@@ -31,7 +31,6 @@ facts() {
     [ ! -d "$marker" ] || echo simulated=1
     echo "kernel=$(uname -r)"
     echo "boot_id=$(head -c 64 /proc/sys/kernel/random/boot_id 2>/dev/null)"
-    echo "python3=$(command -v python3)"
 }
 
 # Every NVIDIA function: address vendor device class driver

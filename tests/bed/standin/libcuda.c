@@ -7,9 +7,11 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -32,25 +34,107 @@ enum { KERNEL_FILL = 1, KERNEL_ADD, KERNEL_CHECK };
 
 static struct sim sim;
 static int current_device;
+/* CUDA_VISIBLE_DEVICES as libcuda has it: UUIDs (or their first characters) and
+ * numbers, of GPUs and of MIG devices; what comes after one that is not there
+ * does not count. Of MIG devices the first alone is seen. */
+static struct cuda_device {
+    int gpu; /* of sim.gpu */
+    int mig; /* of that GPU; -1: the whole one */
+} devices[SIM_MAX_GPUS];
+static int device_count;
+
+/* Nameless words name nothing. */
+static int word_is(const char *word, size_t length, const char *uuid)
+{
+    return length >= 4 && length <= strlen(uuid) && strncmp(word, uuid, length) == 0;
+}
+
+static int find_word(const char *word, size_t length, struct cuda_device *out)
+{
+    int i, m;
+
+    for (i = 0; i < sim.visible; i++) {
+        for (m = 0; m < sim.gpu[i].migs; m++) {
+            if (word_is(word, length, sim.gpu[i].mig_uuid[m])) {
+                *out = (struct cuda_device){i, m};
+                return 1;
+            }
+        }
+        if (word_is(word, length, sim.gpu[i].uuid) ||
+            (length == 1 && *word - '0' == i)) {
+            *out = (struct cuda_device){i, sim.gpu[i].migs ? 0 : -1};
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void find_devices(void)
+{
+    const char *list = getenv("CUDA_VISIBLE_DEVICES");
+    int i;
+
+    device_count = 0;
+    for (i = 0; !list && i < sim.visible; i++)
+        devices[device_count++] = (struct cuda_device){i, sim.gpu[i].migs ? 0 : -1};
+    while (list && *list && device_count < SIM_MAX_GPUS) {
+        size_t length = strcspn(list, ",");
+
+        if (!find_word(list, length, &devices[device_count]))
+            break;
+        device_count++;
+        list += length + (list[length] == ',');
+    }
+    for (i = 0; i < device_count; i++) {
+        if (devices[i].mig >= 0) {
+            devices[0] = devices[i];
+            device_count = 1;
+        }
+    }
+}
 
 /* Each call looks again: a fault may come in the middle of a run. */
 static struct sim_gpu *gpu_at(int device)
 {
     sim_read(&sim);
-    return device >= 0 && device < sim.visible ? &sim.gpu[device] : NULL;
+    find_devices();
+    return device >= 0 && device < device_count ? &sim.gpu[devices[device].gpu] : NULL;
 }
+
+/* A call may be told to fail, to hang or to take the process down. */
+static int enter(const char *call)
+{
+    const struct sim_gpu *gpu = gpu_at(current_device > 0 ? current_device : 0);
+
+    if (sim.fault_gpu >= 0 && (!gpu || gpu->index != sim.fault_gpu))
+        return OK;
+    while (strcmp(sim.hangs, call) == 0)
+        pause();
+    if (strcmp(sim.crashes, call) == 0)
+        abort();
+    return strcmp(sim.fails.name, call) == 0 ? sim.fails.code : OK;
+}
+
+#define ENTER()                                                                                    \
+    do {                                                                                           \
+        int code_ = enter(__func__);                                                               \
+                                                                                                   \
+        if (code_)                                                                                 \
+            return code_;                                                                          \
+    } while (0)
 
 EXPORT int cuInit(unsigned flags)
 {
+    ENTER();
     (void)flags;
-    sim_read(&sim);
-    if (sim.visible == 0 || sim.fault == SIM_NODEV || sim.fault == SIM_NODRIVER)
+    if (device_count == 0 || sim.fault == SIM_NODEV || sim.fault == SIM_NODRIVER)
         return NO_DEVICE;
     return OK;
 }
 
 EXPORT int cuDriverGetVersion(int *version)
 {
+    ENTER();
     *version = 12040;
     return OK;
 }
@@ -64,11 +148,22 @@ EXPORT int cuGetErrorName(int error, const char **name)
         {OK, "CUDA_SUCCESS"},
         {INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE"},
         {OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY"},
+        {3, "CUDA_ERROR_NOT_INITIALIZED"},
+        {46, "CUDA_ERROR_DEVICE_UNAVAILABLE"},
         {NO_DEVICE, "CUDA_ERROR_NO_DEVICE"},
         {INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE"},
+        {209, "CUDA_ERROR_NO_BINARY_FOR_GPU"},
+        {214, "CUDA_ERROR_ECC_UNCORRECTABLE"},
         {INVALID_PTX, "CUDA_ERROR_INVALID_PTX"},
+        {221, "CUDA_ERROR_JIT_COMPILER_NOT_FOUND"},
+        {222, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION"},
         {NOT_FOUND, "CUDA_ERROR_NOT_FOUND"},
+        {700, "CUDA_ERROR_ILLEGAL_ADDRESS"},
         {LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED"},
+        {802, "CUDA_ERROR_SYSTEM_NOT_READY"},
+        {803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"},
+        {804, "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE"},
+        {999, "CUDA_ERROR_UNKNOWN"},
     };
     size_t i;
 
@@ -84,13 +179,14 @@ EXPORT int cuGetErrorName(int error, const char **name)
 
 EXPORT int cuDeviceGetCount(int *count)
 {
-    sim_read(&sim);
-    *count = sim.visible;
+    ENTER();
+    *count = device_count;
     return OK;
 }
 
 EXPORT int cuDeviceGet(int *device, int ordinal)
 {
+    ENTER();
     if (!gpu_at(ordinal))
         return INVALID_DEVICE;
     *device = ordinal;
@@ -99,9 +195,10 @@ EXPORT int cuDeviceGet(int *device, int ordinal)
 
 EXPORT int cuDeviceGetName(char *name, int size, int device)
 {
+    ENTER();
     if (!gpu_at(device))
         return INVALID_DEVICE;
-    snprintf(name, (size_t)size, "Tesla T4");
+    snprintf(name, (size_t)size, "Tesla T4%s", devices[device].mig >= 0 ? " MIG 1g.2gb" : "");
     return OK;
 }
 
@@ -109,44 +206,58 @@ EXPORT int cuDeviceGetPCIBusId(char *id, int size, int device)
 {
     const struct sim_gpu *gpu = gpu_at(device);
 
+    ENTER();
     if (!gpu)
         return INVALID_DEVICE;
     snprintf(id, (size_t)size, "%s", gpu->bus_id);
     return OK;
 }
 
-EXPORT int cuDeviceGetUuid(unsigned char *uuid, int device)
+static int read_uuid(unsigned char *raw, const char *text)
 {
-    const struct sim_gpu *gpu = gpu_at(device);
-    const char *p;
+    const char *p = text + strlen("GPU-");
     unsigned byte;
     int i;
 
-    if (!gpu)
-        return INVALID_DEVICE;
-    p = gpu->uuid + strlen("GPU-");
     for (i = 0; i < 16; i++) {
         p += *p == '-';
         if (sscanf(p, "%2x", &byte) != 1)
             return INVALID_VALUE;
-        uuid[i] = (unsigned char)byte;
+        raw[i] = (unsigned char)byte;
         p += 2;
     }
     return OK;
 }
 
+/* The first form gives a MIG device's GPU, the second the MIG device. */
+EXPORT int cuDeviceGetUuid(unsigned char *uuid, int device)
+{
+    const struct sim_gpu *gpu = gpu_at(device);
+
+    ENTER();
+    return gpu ? read_uuid(uuid, gpu->uuid) : INVALID_DEVICE;
+}
+
 EXPORT int cuDeviceGetUuid_v2(unsigned char *uuid, int device)
 {
-    return cuDeviceGetUuid(uuid, device);
+    const struct sim_gpu *gpu = gpu_at(device);
+    int mig = gpu ? devices[device].mig : -1;
+
+    ENTER();
+    if (!gpu)
+        return INVALID_DEVICE;
+    return read_uuid(uuid, mig >= 0 ? gpu->mig_uuid[mig] : gpu->uuid);
 }
 
 EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device)
 {
     static const struct {
         int attribute, value;
-    } values[] = {{16, 40}, {20, 0}, {32, 1}, {36, 5001000}, {37, 256}, {75, 7}, {76, 5}};
+    } values[] = {{16, 40}, {20, 0}, {32, 1}, {36, 5001000}, {37, 256},
+                  {38, 4 << 20}, {75, 7}, {76, 5}};
     size_t i;
 
+    ENTER();
     if (!gpu_at(device))
         return INVALID_DEVICE;
     for (i = 0; i < sizeof(values) / sizeof(*values); i++) {
@@ -162,6 +273,7 @@ EXPORT int cuDevicePrimaryCtxRetain(void **context, int device)
 {
     const struct sim_gpu *gpu = gpu_at(device);
 
+    ENTER();
     if (!gpu)
         return INVALID_DEVICE;
     *context = (void *)(uintptr_t)(device + 1);
@@ -170,16 +282,19 @@ EXPORT int cuDevicePrimaryCtxRetain(void **context, int device)
 
 EXPORT int cuDevicePrimaryCtxRelease(int device)
 {
+    ENTER();
     return gpu_at(device) ? OK : INVALID_DEVICE;
 }
 
 EXPORT int cuDevicePrimaryCtxRelease_v2(int device)
 {
+    ENTER();
     return cuDevicePrimaryCtxRelease(device);
 }
 
 EXPORT int cuCtxSetCurrent(void *context)
 {
+    ENTER();
     current_device = (int)(uintptr_t)context - 1;
     return OK;
 }
@@ -188,11 +303,13 @@ EXPORT int cuCtxSynchronize(void)
 {
     const struct sim_gpu *gpu = gpu_at(current_device);
 
+    ENTER();
     return gpu && !gpu->lost ? OK : LAUNCH_FAILED;
 }
 
 EXPORT int cuMemGetInfo_v2(size_t *free_bytes, size_t *total)
 {
+    ENTER();
     *free_bytes = sim.busy ? MEMORY_TOTAL / 2 : MEMORY_TOTAL - ((size_t)447 << 20);
     *total = MEMORY_TOTAL;
     return OK;
@@ -208,6 +325,7 @@ EXPORT int cuModuleLoadDataEx(void **module, const void *image, unsigned count, 
     size_t size = 0;
     unsigned i;
 
+    ENTER();
     for (i = 0; i < count; i++) {
         if (options[i] == JIT_ERROR_LOG)
             log = values[i];
@@ -230,6 +348,7 @@ EXPORT int cuModuleLoadDataEx(void **module, const void *image, unsigned count, 
 
 EXPORT int cuModuleUnload(void *module)
 {
+    ENTER();
     (void)module;
     return OK;
 }
@@ -240,6 +359,7 @@ EXPORT int cuModuleGetFunction(void **function, void *module, const char *name)
         [KERNEL_FILL] = "gpuc_fill", [KERNEL_ADD] = "gpuc_add", [KERNEL_CHECK] = "gpuc_check"};
     int i;
 
+    ENTER();
     (void)module;
     for (i = KERNEL_FILL; i <= KERNEL_CHECK; i++) {
         if (strcmp(name, kernels[i]) == 0) {
@@ -255,6 +375,7 @@ EXPORT int cuMemAlloc_v2(uint64_t *address, size_t size)
 {
     size_t *head;
 
+    ENTER();
     if (size == 0 || size > MEMORY_TOTAL)
         return size ? OUT_OF_MEMORY : INVALID_VALUE;
     head = mmap(NULL, size + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -269,6 +390,7 @@ EXPORT int cuMemFree_v2(uint64_t address)
 {
     size_t *head = (size_t *)(uintptr_t)(address - PAGE);
 
+    ENTER();
     return munmap(head, *head + PAGE) ? INVALID_VALUE : OK;
 }
 
@@ -277,6 +399,7 @@ EXPORT int cuMemsetD32_v2(uint64_t address, unsigned value, size_t count)
     uint32_t *p = (uint32_t *)(uintptr_t)address;
     size_t i;
 
+    ENTER();
     for (i = 0; i < count; i++)
         p[i] = value;
     return OK;
@@ -284,12 +407,14 @@ EXPORT int cuMemsetD32_v2(uint64_t address, unsigned value, size_t count)
 
 EXPORT int cuMemcpyDtoH_v2(void *host, uint64_t device, size_t size)
 {
+    ENTER();
     memcpy(host, (void *)(uintptr_t)device, size);
     return cuCtxSynchronize();
 }
 
 EXPORT int cuMemcpyHtoD_v2(uint64_t device, const void *host, size_t size)
 {
+    ENTER();
     memcpy((void *)(uintptr_t)device, host, size);
     return cuCtxSynchronize();
 }
@@ -300,6 +425,7 @@ static unsigned event_count;
 
 EXPORT int cuEventCreate(void **event, unsigned flags)
 {
+    ENTER();
     (void)flags;
     *event = &event_times[event_count++ % MAX_EVENTS];
     return OK;
@@ -309,6 +435,7 @@ EXPORT int cuEventRecord(void *event, void *stream)
 {
     struct timespec now;
 
+    ENTER();
     (void)stream;
     clock_gettime(CLOCK_MONOTONIC, &now);
     *(double *)event = (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
@@ -317,18 +444,21 @@ EXPORT int cuEventRecord(void *event, void *stream)
 
 EXPORT int cuEventSynchronize(void *event)
 {
+    ENTER();
     (void)event;
     return cuCtxSynchronize();
 }
 
 EXPORT int cuEventElapsedTime(float *milliseconds, void *start, void *end)
 {
+    ENTER();
     *milliseconds = (float)(*(double *)end - *(double *)start);
     return OK;
 }
 
 EXPORT int cuEventDestroy_v2(void *event)
 {
+    ENTER();
     (void)event;
     return OK;
 }
@@ -384,6 +514,7 @@ EXPORT int cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsi
                           unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared,
                           void *stream, void **arguments, void **extra)
 {
+    ENTER();
     (void)grid_x, (void)grid_y, (void)grid_z, (void)block_x, (void)block_y, (void)block_z;
     (void)shared, (void)stream, (void)extra;
     sim_read(&sim);

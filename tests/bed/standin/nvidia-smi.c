@@ -88,6 +88,19 @@ static int print_query(const struct sim *sim, const struct options *opt)
     return 0;
 }
 
+static void print_migs(const struct sim_gpu *gpu)
+{
+    int m;
+
+    if (!gpu->migs)
+        fputs("None", stdout);
+    for (m = 0; m < gpu->migs; m++)
+        printf("\n\t\t\t<mig_device>\n\t\t\t\t<index>%d</index>\n\t\t\t\t<gpu_instance_id>%d"
+               "</gpu_instance_id>\n\t\t\t\t<compute_instance_id>0</compute_instance_id>\n\t\t\t\t"
+               "<fb_memory_usage>\n\t\t\t\t\t<total>2048 MiB</total>\n\t\t\t\t\t<used>0 MiB</used>\n"
+               "\t\t\t\t</fb_memory_usage>\n\t\t\t</mig_device>\n\t\t", m, m + 7);
+}
+
 /* The value of one @NAME@ of a template. */
 static void print_value(const char *name, size_t length, const struct sim *sim,
                         const struct sim_gpu *gpu)
@@ -114,6 +127,10 @@ static void print_value(const char *name, size_t length, const struct sim *sim,
         printf("%.2s", gpu->bus_id + 8);
     } else if (gpu && length == 6 && memcmp(name, "SERIAL", 6) == 0) {
         fputs(gpu->serial, stdout);
+    } else if (gpu && length == 3 && memcmp(name, "MIG", 3) == 0) {
+        fputs(gpu->migs ? "Enabled" : "N/A", stdout);
+    } else if (gpu && length == 4 && memcmp(name, "MIGS", 4) == 0) {
+        print_migs(gpu);
     } else {
         printf("@%.*s@", (int)length, name);
     }
@@ -222,10 +239,13 @@ static void read_option(struct options *opt, const char *arg)
 
 static int print_list(const struct sim *sim)
 {
-    int i;
+    int i, m;
 
-    for (i = 0; i < sim->visible; i++)
+    for (i = 0; i < sim->visible; i++) {
         printf("GPU %d: " PRODUCT " (UUID: %s)\n", sim->gpu[i].index, sim->gpu[i].uuid);
+        for (m = 0; m < sim->gpu[i].migs; m++)
+            printf("  MIG 1g.2gb      Device %2d: (UUID: %s)\n", m, sim->gpu[i].mig_uuid[m]);
+    }
     return 0;
 }
 

@@ -11,6 +11,9 @@ struct settings {
     int fault_gpu; /* the GPU that "lost" is about; -1: all */
     char fault[16];
     int busy;
+    int mig; /* MIG devices of each GPU */
+    struct sim_call fails;
+    char hangs[40], crashes[40];
     char seed[33]; /* 32 hex digits that differ from machine to machine */
 };
 
@@ -32,6 +35,10 @@ static void read_settings(struct settings *out)
             (void)sscanf(line, "fault_gpu=%d", &out->fault_gpu);
             (void)sscanf(line, "fault=%15[a-z]", out->fault);
             (void)sscanf(line, "busy=%d", &out->busy);
+            (void)sscanf(line, "mig=%d", &out->mig);
+            (void)sscanf(line, "cuda_fail=%39[A-Za-z0-9_]:%d", out->fails.name, &out->fails.code);
+            (void)sscanf(line, "cuda_hang=%39[A-Za-z0-9_]", out->hangs);
+            (void)sscanf(line, "cuda_crash=%39[A-Za-z0-9_]", out->crashes);
         }
         fclose(file);
     }
@@ -44,6 +51,8 @@ static void read_settings(struct settings *out)
         out->gpus = 0;
     if (out->gpus > SIM_MAX_GPUS)
         out->gpus = SIM_MAX_GPUS;
+    if (out->mig > SIM_MAX_MIGS)
+        out->mig = SIM_MAX_MIGS;
 }
 
 static void fill_gpu(struct sim_gpu *gpu, int index, const struct settings *set)
@@ -57,6 +66,10 @@ static void fill_gpu(struct sim_gpu *gpu, int index, const struct settings *set)
              s + 16, s + 20, index);
     snprintf(gpu->bus_id, sizeof(gpu->bus_id), "0000:00:%02x.0", 4 + index);
     snprintf(gpu->serial, sizeof(gpu->serial), "1320%09d", index);
+    gpu->migs = set->mig > 0 ? set->mig : 0;
+    for (int i = 0; i < gpu->migs; i++)
+        snprintf(gpu->mig_uuid[i], sizeof(gpu->mig_uuid[i]), "MIG-%.8s-%.4s-%.4s-%.4s-%.8s%02x%02x", s,
+                 s + 8, s + 12, s + 16, s + 20, index, 0xa0 + i);
 }
 
 /* One word of NVIDIA_VISIBLE_DEVICES: an index or a UUID. */
@@ -96,6 +109,10 @@ void sim_read(struct sim *sim)
     read_settings(&set);
     memset(sim, 0, sizeof(*sim));
     sim->busy = set.busy;
+    sim->fault_gpu = set.fault_gpu;
+    sim->fails = set.fails;
+    memcpy(sim->hangs, set.hangs, sizeof(sim->hangs));
+    memcpy(sim->crashes, set.crashes, sizeof(sim->crashes));
     for (i = 0; i < sizeof(fault_names) / sizeof(*fault_names); i++)
         if (strcmp(set.fault, fault_names[i]) == 0)
             sim->fault = (enum sim_fault)i;

@@ -8,6 +8,7 @@
 #define SIM_DIR "/etc/gpucluster/simulated-gpu"
 #endif
 #define SIM_MAX_GPUS 16
+#define SIM_MAX_MIGS 7 /* per GPU */
 
 enum sim_fault {
     SIM_NONE = 0,
@@ -26,12 +27,23 @@ struct sim_gpu {
     char bus_id[24]; /* 0000:00:04.0 */
     char serial[16];
     int lost;
+    int migs; /* MIG devices; 0: MIG is disabled */
+    char mig_uuid[SIM_MAX_MIGS][64];
+};
+
+/* What a call of libcuda does instead of its work. */
+struct sim_call {
+    char name[40]; /* "" : none */
+    int code;      /* it returns that */
 };
 
 struct sim {
     enum sim_fault fault;
     int busy;
     int visible; /* how many of gpu[] are filled */
+    int fault_gpu; /* whom a call's misbehaviour is about; -1: all */
+    struct sim_call fails;
+    char hangs[40], crashes[40]; /* calls of libcuda that do */
     struct sim_gpu gpu[SIM_MAX_GPUS];
 };
 
