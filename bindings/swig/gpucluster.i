@@ -33,6 +33,10 @@
 %newobject gpuc_plan_to_shell;
 %newobject gpuc_plan_to_json;
 %newobject gpuc_report_to_json;
+%newobject gpuc_report_to_ctrf;
+%newobject gpuc_report_to_junit;
+%newobject gpuc_report_to_html;
+%newobject gpuc_report_to_table;
 %newobject gpuc_report_to_text;
 %newobject gpuc_job_to_json;
 

@@ -15,6 +15,7 @@ enum {
     EXIT_PROOF = 3,     /* everything ran, the proof failed */
     EXIT_HELD = 4,      /* another process works on the cluster */
     EXIT_SPEC = 5,      /* the spec is wrong */
+    EXIT_UNPROVEN = 6,  /* nothing failed, but not all could be tried */
     EXIT_CANCELLED = 130
 };
 
@@ -24,6 +25,8 @@ typedef struct cli {
     const char *state_dir;
     const char *bundle, *mirror; /* override sources.* of the spec */
     bool json, quiet, verbose, color, terminal;
+    const char **report_files; /* of --report */
+    size_t report_file_count;
 } cli;
 
 typedef struct command {
@@ -58,13 +61,34 @@ void print_new(char *text);                    /* prints a library string and fr
 void print_json(json_t *root);                 /* on one line; consumes it */
 json_t *take_json(char *text);                 /* parses a library string and frees it */
 
+/* Writes beside the file and renames: never half a file. mode: less the umask, of a new file. What is
+ * no regular file, /dev/stdout for one, is written as it is. Says what went wrong. */
+int write_file(const cli *c, const char *path, const char *text, int mode);
+
+/* report.c */
+struct report_format {
+    const char *name, *ending;
+    char *(*write)(const gpuc_report *report);
+};
+/* NULL: there is none of that name; the path's ending says none. */
+const struct report_format *report_format_named(const char *name);
+const struct report_format *report_format_of(const char *path);
+int add_report_file(cli *c, const char *path); /* --report PATH; an exit status */
+int write_report(cli *c, const gpuc_report *report, const struct report_format *format,
+                 const char *path);
+int write_report_files(cli *c, const gpuc_report *report); /* all of --report */
+void print_report(const cli *c, const gpuc_report *report);
+int verdict_status(const gpuc_report *report); /* the exit status that a verdict has */
+
 /* open.c: `what` is a spec file or the name of a cluster; NULL: the only cluster there is. */
 int open_cluster(cli *c, const char *what);
 /* Runs op to its end, showing progress; Ctrl-C cancels it. Consumes op. */
 int run_operation(cli *c, gpuc_op *op, gpuc_error **err);
 
-/* cmd_cluster.c: prints the report that an operation left, also when it failed; consumes op and error. */
-int finish_with_report(cli *c, gpuc_op *op, int rc, gpuc_error *error);
+/* cmd_cluster.c: prints the report that an operation left, and writes it where --report says, also when it
+ * failed; consumes op and error. by_verdict: where the operation went well, the exit status is that of
+ * the verdict. */
+int finish_with_report(cli *c, gpuc_op *op, int rc, gpuc_error *error, bool by_verdict);
 
 /* progress.c */
 void progress_begin(cli *c);
@@ -76,6 +100,7 @@ int cmd_plan(cli *c, int argc, char **argv);
 int cmd_up(cli *c, int argc, char **argv);
 int cmd_status(cli *c, int argc, char **argv);
 int cmd_verify(cli *c, int argc, char **argv);
+int cmd_report(cli *c, int argc, char **argv);
 int cmd_run(cli *c, int argc, char **argv);
 int cmd_kubeconfig(cli *c, int argc, char **argv);
 int cmd_proxy(cli *c, int argc, char **argv);

@@ -1,42 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Access with kubectl: kubeconfig, proxy. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "cli.h"
-
-static int io_error(const cli *c, const char *what, const char *path)
-{
-    usage_error(c, "%s %s: %s", what, path, strerror(errno));
-    return EXIT_FAILED;
-}
-
-/* Writes a secret to a temporary file beside path and renames it: never half a kubeconfig. */
-static int write_file(const cli *c, const char *path, const char *text)
-{
-    size_t length = strlen(path) + 8;
-    char *temporary = malloc(length);
-    int fd, status = EXIT_DONE;
-
-    if (!temporary)
-        return EXIT_FAILED;
-    snprintf(temporary, length, "%s.XXXXXX", path);
-    fd = mkstemp(temporary); /* 0600 */
-    if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || fsync(fd) < 0 ||
-        rename(temporary, path) < 0) {
-        status = io_error(c, "cannot write", path);
-        if (fd >= 0)
-            unlink(temporary);
-    }
-    if (fd >= 0)
-        close(fd);
-    free(temporary);
-    return status;
-}
 
 static int merge_into(cli *c, const char *paths, const char *config)
 {
@@ -88,7 +55,7 @@ static int write_proxy_config(cli *c, const char *path, int port)
     snprintf(server, sizeof(server), "https://127.0.0.1:%d", port);
     if (gpuc_cluster_kubeconfig(&config, c->cluster, server, &error) < 0)
         return print_error(c, error);
-    status = write_file(c, path, config);
+    status = write_file(c, path, config, 0600);
     gpuc_free(config);
     return status;
 }

@@ -13,14 +13,49 @@ static int start_failed(cli *c, gpuc_op *op, gpuc_error *error)
     return print_error(c, error);
 }
 
+#define WISHES_MAX 64 /* of one kind */
+
 /* What `up` and `down` are told beside the spec; `plan` takes the same, to show what `up` would do. */
 typedef struct wishes {
-    const char *replace[64], *skip[64], *let_go[64];
+    const char *replace[WISHES_MAX], *skip[WISHES_MAX], *let_go[WISHES_MAX];
     size_t replaces, skips, let_gos;
     uint32_t flags;
     bool shell; /* plan only */
     bool yes;   /* down only */
 } wishes;
+
+static bool keep(const char **list, size_t *count)
+{
+    if (*count == WISHES_MAX)
+        return false;
+    list[(*count)++] = optarg;
+    return true;
+}
+
+/* false: it was given too often. */
+static bool take_wish(wishes *w, int option)
+{
+    switch (option) {
+    case 'r':
+        return keep(w->replace, &w->replaces);
+    case 'l':
+        return keep(w->let_go, &w->let_gos);
+    case 's':
+        return keep(w->skip, &w->skips);
+    case 'n':
+        w->flags |= GPUC_UP_NO_PROOF;
+        return true;
+    case 'p':
+        w->flags |= GPUC_DOWN_PURGE_DRIVER;
+        return true;
+    case 'S':
+        w->shell = true;
+        return true;
+    default:
+        w->yes = true;
+        return true;
+    }
+}
 
 /* Reads the options and opens the cluster. */
 static int parse_wishes(cli *c, wishes *w, int argc, char **argv, const struct option *options,
@@ -29,23 +64,10 @@ static int parse_wishes(cli *c, wishes *w, int argc, char **argv, const struct o
     int o, status;
 
     while ((o = next_option(c, argc, argv, shorts, options, &status)) != -1) {
-        if (o == 'r' && w->replaces < 64)
-            w->replace[w->replaces++] = optarg;
-        else if (o == 'l' && w->let_gos < 64)
-            w->let_go[w->let_gos++] = optarg;
-        else if (o == 's' && w->skips < 64)
-            w->skip[w->skips++] = optarg;
-        else if (o == 'n')
-            w->flags |= GPUC_UP_NO_PROOF;
-        else if (o == 'p')
-            w->flags |= GPUC_DOWN_PURGE_DRIVER;
-        else if (o == 'S')
-            w->shell = true;
-        else if (o == 'y')
-            w->yes = true;
-        else
-            return o == BAD_OPTION ? status
-                                   : usage_error(c, "%s: more than 64 times one option", argv[0]);
+        if (o == BAD_OPTION || (o == 'R' && (status = add_report_file(c, optarg))))
+            return status;
+        if (o != 'R' && !take_wish(w, o))
+            return usage_error(c, "%s: more than %d times one option", argv[0], WISHES_MAX);
     }
     status = arguments(c, argc, argv, 0, 1);
     return status ? status : open_cluster(c, argv[optind]);
@@ -101,21 +123,24 @@ int cmd_plan(cli *c, int argc, char **argv)
     return EXIT_DONE;
 }
 
-int finish_with_report(cli *c, gpuc_op *op, int rc, gpuc_error *error)
+int finish_with_report(cli *c, gpuc_op *op, int rc, gpuc_error *error, bool by_verdict)
 {
     gpuc_report *report = gpuc_op_report(op);
-    int status = EXIT_DONE;
+    int status = EXIT_DONE, written;
 
     if (report && !(c->json && rc < 0))
-        print_new(c->json ? gpuc_report_to_json(report) : gpuc_report_to_text(report));
+        print_report(c, report);
     else if (c->json && rc == GPUC_OK)
         print_json(json_pack("{s:b}", "done", 1));
+    written = write_report_files(c, report);
     if (rc < 0 && report)
         status = print_error_with(c, error, "report", take_json(gpuc_report_to_json(report)));
     else if (rc < 0)
         status = print_error(c, error);
+    else if (report && by_verdict)
+        status = verdict_status(report);
     gpuc_op_unref(op);
-    return status;
+    return status ? status : written;
 }
 
 int cmd_up(cli *c, int argc, char **argv)
@@ -124,6 +149,7 @@ int cmd_up(cli *c, int argc, char **argv)
                                             {"let-go", required_argument, NULL, 'l'},
                                             {"skip", required_argument, NULL, 's'},
                                             {"no-proof", no_argument, NULL, 'n'},
+                                            {"report", required_argument, NULL, 'R'},
                                             {NULL, 0, NULL, 0}};
     gpuc_error *error = NULL;
     gpuc_op *op = NULL;
@@ -138,7 +164,7 @@ int cmd_up(cli *c, int argc, char **argv)
     if (rc < 0)
         return start_failed(c, op, error);
     rc = run_operation(c, op, &error);
-    return finish_with_report(c, op, rc, error);
+    return finish_with_report(c, op, rc, error, false);
 }
 
 /* Asks before anything is undone; without a terminal only --yes says yes. */

@@ -11,11 +11,12 @@
 #define FILE_MAX_BYTES (4u * 1024 * 1024)
 
 /* Options that are settings of a verification: --trust-on-first-use is "trust_on_first_use". */
-enum { HOST = 'H', HOSTS = 'F', SETTING = 1000 };
+enum { HOST = 'H', HOSTS = 'F', REPORT = 'R', SETTING = 1000 };
 
 static const struct option options[] = {
     {"host", required_argument, NULL, HOST},
     {"hosts", required_argument, NULL, HOSTS},
+    {"report", required_argument, NULL, REPORT},
     {"user", required_argument, NULL, SETTING},
     {"port", required_argument, NULL, SETTING},
     {"identity", required_argument, NULL, SETTING},
@@ -95,6 +96,8 @@ static int take_option(cli *c, wanted *w, int o, int index)
 {
     gpuc_error *error = NULL;
 
+    if (o == REPORT)
+        return add_report_file(c, optarg);
     if (o == SETTING) {
         w->settings = true;
         w->setting = options[index].name;
@@ -140,7 +143,7 @@ int cmd_verify(cli *c, int argc, char **argv)
                      : gpuc_cluster_verify_start(&op, c->cluster, 0, &error);
         if (rc == GPUC_OK) {
             rc = run_operation(c, op, &error);
-            status = finish_with_report(c, op, rc, error);
+            status = finish_with_report(c, op, rc, error, true);
         } else {
             status = print_error(c, error);
         }

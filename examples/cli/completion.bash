@@ -28,7 +28,7 @@ _gpucluster() {
         case ${COMP_WORDS[i]} in
             --state-dir) _gpucluster_state=${COMP_WORDS[++i]} ;;
             --bundle | --mirror | --replace | --let-go | --skip | --set | --merge | --server | --port | \
-                --kubeconfig | --zone | --project | --kind | -n | -o | --host | --hosts | --user | --identity | \
+                --kubeconfig | --zone | --project | --kind | --report | --output | --from | --format | -n | -o | --host | --hosts | --user | --identity | \
                 --passphrase-env | --known-hosts | --jump | --sudo-password-env | --gpus | --parallel | \
                 --connect-timeout) i=$((i + 1)) ;;
             -c | --cluster) cluster=${COMP_WORDS[++i]} ;;
@@ -40,8 +40,9 @@ _gpucluster() {
         -c | --cluster) _gpucluster_words "$(_gpucluster_clusters)"; return ;;
         --replace | --let-go) _gpucluster_words "$(_gpucluster_machines "$cluster")"; return ;;
         --state-dir | --bundle) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
-        --merge | --kubeconfig | -o | --hosts | --identity | --known-hosts) _gpucluster_files; return ;;
+        --merge | --kubeconfig | --report | --output | --from | -o | --hosts | --identity | --known-hosts) _gpucluster_files; return ;;
         --kind) _gpucluster_words "gce local"; return ;;
+        --format) _gpucluster_words "json ctrf junit html table"; return ;;
         --mirror | --server | --port | --skip | --set | --zone | --project | -n | --host | --user | \
             --passphrase-env | --jump | --sudo-password-env | --gpus | --parallel | --connect-timeout) return ;;
     esac
@@ -49,13 +50,14 @@ _gpucluster() {
         '')
             case $cur in
                 -*) _gpucluster_words "--json --quiet --verbose --state-dir --bundle --mirror --help --version" ;;
-                *) _gpucluster_words "plan up status verify run kubeconfig proxy ssh scp logs support-bundle down catalog gc gpu list" ;;
+                *) _gpucluster_words "plan up status verify report run kubeconfig proxy ssh scp logs support-bundle down catalog gc gpu list" ;;
             esac
             return ;;
     esac
     case $command,$cur in
         plan,-*) _gpucluster_words "--shell --replace --let-go --skip --help" ;;
-        up,-*) _gpucluster_words "--replace --let-go --skip --no-proof --help" ;;
+        up,-*) _gpucluster_words "--replace --let-go --skip --no-proof --report --help" ;;
+        report,-*) _gpucluster_words "--from --format --output --help" ;;
         gc,-*) _gpucluster_words "--kind --project --delete --all --help" ;;
         catalog,-*) _gpucluster_words "--zone --project --shipped --json --help" ;;
         gpu,-*) _gpucluster_words "--json --help" ;;
@@ -64,7 +66,7 @@ _gpucluster() {
         status,-*) _gpucluster_words "--watch --help" ;;
         verify,-*)
             _gpucluster_words "--host --hosts --user --port --identity --passphrase-env --agent --known-hosts \
-                --trust-on-first-use --jump --sudo-password-env --gpus --parallel --connect-timeout --help" ;;
+                --trust-on-first-use --jump --sudo-password-env --gpus --parallel --connect-timeout --report --help" ;;
         run,-*) _gpucluster_words "-c --cluster --set --help" ;;
         kubeconfig,-*) _gpucluster_words "--merge --server --help" ;;
         proxy,-*) _gpucluster_words "--port --kubeconfig --help" ;;

@@ -11,12 +11,14 @@
 const command commands[] = {
     {"plan", "SPEC|CLUSTER [--shell] [--replace MACHINE] [--let-go MACHINE] [--skip STEP]",
      "what up would do; changes nothing", cmd_plan},
-    {"up", "SPEC|CLUSTER [--replace MACHINE] [--let-go MACHINE] [--skip STEP] [--no-proof]",
-     "make it so, and prove it",
-     cmd_up},
+    {"up", "SPEC|CLUSTER [--replace MACHINE] [--let-go MACHINE] [--skip STEP] [--no-proof] "
+     "[--report FILE]",
+     "make it so, and prove it", cmd_up},
     {"status", "[CLUSTER] [--watch]", "machines and steps, and why each is where it is", cmd_status},
-    {"verify", "[CLUSTER|SPEC] | --host [USER@]HOST[:PORT]… | --hosts FILE [--identity FILE] [--gpus N] …",
+    {"verify", "[CLUSTER|SPEC] | --host [USER@]HOST[:PORT]… | --hosts FILE [--identity FILE] [--gpus N] …, [--report FILE]",
      "the proof, again; or of hosts that are no cluster's, where nothing is changed", cmd_verify},
+    {"report", "[CLUSTER] [--from FILE] [--format json|ctrf|junit|html|table] [--output FILE]",
+     "the last proof, for people and for other tools", cmd_report},
     {"run", "KIND [-c CLUSTER] [--set KEY=VALUE]", "a job on every GPU node: nvidia-smi", cmd_run},
     {"kubeconfig", "[CLUSTER] [--merge FILE] [--server URL]", "access for kubectl", cmd_kubeconfig},
     {"proxy", "[CLUSTER] [--port N] [--kubeconfig FILE]", "the API server on a local port",
@@ -43,7 +45,7 @@ static void usage(FILE *out)
     for (const command *c = commands; c->name; c++)
         fprintf(out, "  %-15s %s\n  %-15s   %s\n", c->name, c->arguments, "", c->summary);
     fprintf(out, "\nExit status: 0 done, 1 failed, 2 usage, 3 the proof failed, 4 another process "
-                 "works on the cluster, 5 the spec is wrong, 130 cancelled.\n");
+                 "works on the cluster, 5 the spec is wrong, 6 not all could be proven, 130 cancelled.\n");
 }
 
 static void log_line(gpuc_context *context, int level, const char *category, const char *message,
@@ -154,5 +156,6 @@ int main(int argc, char **argv)
     status = dispatch(&c, argc - first, argv + first);
     gpuc_cluster_unref(c.cluster);
     gpuc_context_unref(c.context);
+    free(c.report_files);
     return status;
 }

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is printed: JSON, and text from elsewhere that must not drive the terminal. */
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -40,4 +45,67 @@ json_t *take_json(char *text)
 
     gpuc_free(text);
     return root ? root : json_null();
+}
+
+static bool write_all(int fd, const char *text)
+{
+    size_t left = strlen(text);
+
+    while (left) {
+        ssize_t n = write(fd, text, left);
+
+        if (n < 0 && errno != EINTR)
+            return false;
+        text += n > 0 ? n : 0;
+        left -= n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}
+
+static bool write_beside(const char *path, const char *text, int mode)
+{
+    size_t length = strlen(path) + 8;
+    char *temporary = malloc(length);
+    mode_t mask = umask(0);
+    int fd = -1, why;
+    bool ok;
+
+    umask(mask);
+    if (temporary) {
+        snprintf(temporary, length, "%s.XXXXXX", path);
+        fd = mkstemp(temporary); /* 0600 */
+    }
+    ok = fd >= 0 && fchmod(fd, (mode_t)mode & ~mask) == 0 && write_all(fd, text) && fsync(fd) == 0 &&
+         rename(temporary, path) == 0;
+    why = errno;
+    if (fd >= 0) {
+        close(fd);
+        if (!ok)
+            unlink(temporary);
+    }
+    free(temporary);
+    errno = why;
+    return ok;
+}
+
+int write_file(const cli *c, const char *path, const char *text, int mode)
+{
+    char *real = realpath(path, NULL); /* what a link names is replaced, not the link */
+    struct stat there;
+    bool ok;
+
+    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        ok = fd >= 0 && write_all(fd, text);
+        if (fd >= 0)
+            close(fd);
+    } else {
+        ok = write_beside(real ? real : path, text, mode);
+    }
+    free(real);
+    if (ok)
+        return EXIT_DONE;
+    usage_error(c, "cannot write %s: %s", path, strerror(errno));
+    return EXIT_FAILED;
 }

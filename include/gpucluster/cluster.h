@@ -156,6 +156,19 @@ GPUC_API int gpuc_cluster_verify(gpuc_report **out, gpuc_cluster *cluster, uint3
                                  gpuc_error **err);
 
 /**
+ * What the state has of the last proof of each machine that the spec gives GPUs; no machine is
+ * contacted. A machine without a proof is there with its one check skipped.
+ * @param[out] out      the report, owned by the caller.
+ * @param[in]  cluster  not NULL.
+ * @param[out] err      NULL or where an error goes.
+ * @return GPUC_OK, GPUC_ENOMEM.
+ * @blocking on the disk
+ * @threadsafety the context's thread
+ * @since 0.1
+ */
+GPUC_API int gpuc_cluster_report(gpuc_report **out, gpuc_cluster *cluster, gpuc_error **err);
+
+/**
  * Undoes what `up` did: deletes the machines it made, takes Kubernetes and what came with it off the
  * hosts it adopted, and then removes the state.
  * @param[out] out      the operation, owned by the caller.

@@ -103,6 +103,12 @@ int gpuc_cluster_verify(gpuc_report **out, gpuc_cluster *cluster, uint32_t flags
     return rc;
 }
 
+int gpuc_cluster_report(gpuc_report **out, gpuc_cluster *cluster, gpuc_error **err)
+{
+    GPUC__CHECK_ARG(err, out && cluster);
+    return gpuc__cluster_report(out, cluster, err);
+}
+
 int gpuc_cluster_down_start(gpuc_op **out, gpuc_cluster *cluster, uint32_t flags, gpuc_error **err)
 {
     GPUC__CHECK_ARG(err, out && cluster && (flags & ~(uint32_t)GPUC_DOWN_PURGE_DRIVER) == 0);

@@ -136,6 +136,8 @@ int gpuc__cluster_report(gpuc_report **out, gpuc_cluster *cluster, gpuc_error **
         if (rc == GPUC_OK)
             rc = gpuc__report_add_machine(report, proof, err);
     }
+    if (rc == GPUC_OK)
+        rc = gpuc__report_finish(report, err);
     if (rc < 0)
         gpuc_report_unref(report);
     else

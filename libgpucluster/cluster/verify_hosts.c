@@ -122,6 +122,7 @@ static void end_when_done(work *w)
                         "cancelled after %zu of %zu machines", w->done, w->total);
     if (!error)
         error = verdict_error(w);
+    gpuc__report_finish(w->report, error ? NULL : &error);
     gpuc__op_set_report(w->op, w->report);
     w->cluster->busy = NULL;
     uv_timer_stop(w->timer);

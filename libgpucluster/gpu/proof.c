@@ -258,6 +258,7 @@ void gpuc__proof_free(gpuc__machine_proof *proof)
     gpuc__free(proof->driver);
     gpuc__free(proof->cuda);
     gpuc__free(proof->kernel);
+    json_decref(proof->topology);
     json_decref(proof->table);
     gpuc__free(proof);
 }

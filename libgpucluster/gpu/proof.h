@@ -34,6 +34,7 @@ typedef struct gpuc__machine_proof {
     bool simulated;
     int64_t started_ms, finished_ms; /* since the epoch; 0: not known */
     char *driver, *cuda, *kernel; /* NULL: not known */
+    json_t *topology; /* gpuc__smi_read_topology; NULL: not known */
     gpuc__proof_gpu *gpus;
     size_t gpu_count;
     gpuc__check *checks;
@@ -84,6 +85,8 @@ void gpuc__proof_labels(const gpuc__machine_proof *proof, bool with_pod, gpuc__l
                         gpuc__label_wish *cuda);
 
 json_t *gpuc__proof_to_json(const gpuc__machine_proof *proof); /* NULL without memory */
+json_t *gpuc__proof_checks_to_json(const gpuc__machine_proof *proof); /* the array alone */
+json_t *gpuc__proof_check_to_json(const gpuc__machine_proof *proof, const gpuc__check *check);
 /* Back from that JSON. GPUC_EPROTO: it is none; GPUC_ENOMEM. */
 int gpuc__proof_from_json(gpuc__machine_proof **out, const json_t *object, gpuc_error **err);
 /* A bounded copy of what a machine printed, fit for JSON and a terminal. NULL without memory. */

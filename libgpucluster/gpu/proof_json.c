@@ -9,6 +9,10 @@
 #include "util/error.h"
 #include "util/rfc3339.h"
 
+#define TEXT_MAX_BYTES 253
+#define GPUS_MAX 512
+#define CHECKS_MAX 16384
+
 static json_t *text_or_null(const char *text)
 {
     return text ? json_string(text) : json_null();
@@ -42,7 +46,7 @@ static json_t *check_gpu_to_json(const gpuc__machine_proof *proof, const gpuc__c
                      text_or_null(mig ? c->gpu : NULL));
 }
 
-static json_t *check_to_json(const gpuc__machine_proof *proof, const gpuc__check *c)
+json_t *gpuc__proof_check_to_json(const gpuc__machine_proof *proof, const gpuc__check *c)
 {
     json_t *row = gpuc__table_find_text(proof->table, "checks", "id", c->id);
     bool skipped = c->status == GPUC_CHECK_SKIP;
@@ -64,21 +68,35 @@ static json_t *time_or_null(int64_t ms)
     return ms > 0 ? json_string(gpuc__rfc3339(text, ms)) : json_null();
 }
 
+json_t *gpuc__proof_checks_to_json(const gpuc__machine_proof *proof)
+{
+    json_t *checks = json_array();
+    int failed = !checks;
+
+    for (size_t i = 0; i < proof->check_count; i++)
+        failed |= json_array_append_new(checks, gpuc__proof_check_to_json(proof, &proof->checks[i]));
+    if (failed) {
+        json_decref(checks);
+        checks = NULL;
+    }
+    return checks;
+}
+
 json_t *gpuc__proof_to_json(const gpuc__machine_proof *proof)
 {
-    json_t *gpus = json_array(), *checks = json_array(), *object;
-    int failed = !gpus || !checks;
+    json_t *gpus = json_array(), *object;
+    int failed = !gpus;
 
     for (size_t i = 0; i < proof->gpu_count; i++)
         failed |= json_array_append_new(gpus, gpu_to_json(&proof->gpus[i]));
-    for (size_t i = 0; i < proof->check_count; i++)
-        failed |= json_array_append_new(checks, check_to_json(proof, &proof->checks[i]));
-    object = json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", proof->name, "verdict",
+    object = json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:O?, s:o}", "name",
+                       proof->name, "verdict",
                        gpuc__check_status_name(gpuc__proof_verdict(proof)), "simulated",
-                       proof->simulated, "started", time_or_null(proof->started_ms),
-                       "finished", time_or_null(proof->finished_ms), "driver", text_or_null(proof->driver), "cuda",
-                       text_or_null(proof->cuda), "kernel", text_or_null(proof->kernel), "gpus",
-                       gpus, "checks", checks);
+                       proof->simulated, "started", time_or_null(proof->started_ms), "finished",
+                       time_or_null(proof->finished_ms), "driver", text_or_null(proof->driver),
+                       "cuda", text_or_null(proof->cuda), "kernel", text_or_null(proof->kernel),
+                       "gpus", gpus, "topology", proof->topology, "checks",
+                       gpuc__proof_checks_to_json(proof));
     if (failed) {
         json_decref(object);
         object = NULL;
@@ -93,7 +111,16 @@ static const char *text_of(const json_t *object, const char *key)
 
 static char *dup_of(const json_t *object, const char *key)
 {
-    return gpuc__strdup(text_of(object, key));
+    const char *text = text_of(object, key);
+
+    return text && *text ? gpuc__proof_text(text, TEXT_MAX_BYTES) : NULL;
+}
+
+static json_t *object_of(const json_t *object, const char *key)
+{
+    json_t *value = json_object_get(object, key);
+
+    return json_is_object(value) ? json_incref(value) : NULL;
 }
 
 static int status_of(const char *name)
@@ -109,6 +136,10 @@ static int read_gpus(gpuc__machine_proof *proof, const json_t *array, gpuc_error
 {
     size_t n = json_array_size(array);
 
+    if (n > GPUS_MAX)
+        return gpuc__error_set(err, GPUC_ELIMIT, GPUC_DOMAIN_GPU,
+                               "%s has %zu GPUs in the JSON; at most %d are read", proof->name, n,
+                               GPUS_MAX);
     proof->gpus = gpuc__calloc(n ? n : 1, sizeof(*proof->gpus));
     if (!proof->gpus)
         return gpuc__error_nomem(err);
@@ -124,7 +155,7 @@ static int read_gpus(gpuc__machine_proof *proof, const json_t *array, gpuc_error
         gpu->product = dup_of(object, "product");
         gpu->memory_mib = json_is_number(memory) ? json_number_value(memory) : -1;
         gpu->gbs = json_number_value(json_object_get(object, "memory_gbs"));
-        gpu->details = json_incref(json_object_get(object, "nvidia_smi"));
+        gpu->details = object_of(object, "nvidia_smi");
     }
     return GPUC_OK;
 }
@@ -144,10 +175,15 @@ static int read_checks(gpuc__machine_proof *proof, const json_t *array, gpuc_err
 {
     const json_t *check;
     size_t i;
-    int rc = GPUC_OK;
+    int rc;
 
+    if (json_array_size(array) > CHECKS_MAX)
+        return gpuc__error_set(err, GPUC_ELIMIT, GPUC_DOMAIN_GPU,
+                               "%s has %zu checks in the JSON; at most %d are read", proof->name,
+                               json_array_size(array), CHECKS_MAX);
     json_array_foreach(array, i, check) {
-        const char *id = text_of(check, "id"), *gpu = check_gpu(check), *reason = text_of(check, "reason");
+        const char *id = text_of(check, "id"), *gpu = check_gpu(check);
+        const char *reason = text_of(check, "reason");
         int status = status_of(text_of(check, "status"));
 
         /* A check of another version of the library is not in the table, and not shown. */
@@ -166,14 +202,14 @@ static int read_checks(gpuc__machine_proof *proof, const json_t *array, gpuc_err
 
 int gpuc__proof_from_json(gpuc__machine_proof **out, const json_t *object, gpuc_error **err)
 {
-    const char *name = text_of(object, "name");
+    GPUC__AUTOFREE char *name = dup_of(object, "name");
     gpuc__machine_proof *proof;
     int rc;
 
-    if (!name)
+    if (!text_of(object, "name"))
         return gpuc__error_set(err, GPUC_EPROTO, GPUC_DOMAIN_GPU,
                                "the JSON is not that of a proof");
-    proof = gpuc__proof_new(name, err);
+    proof = gpuc__proof_new(name ? name : "-", err);
     if (!proof)
         return GPUC_ENOMEM;
     proof->simulated = json_is_true(json_object_get(object, "simulated"));
@@ -182,6 +218,7 @@ int gpuc__proof_from_json(gpuc__machine_proof **out, const json_t *object, gpuc_
     proof->driver = dup_of(object, "driver");
     proof->cuda = dup_of(object, "cuda");
     proof->kernel = dup_of(object, "kernel");
+    proof->topology = object_of(object, "topology");
     rc = read_gpus(proof, json_object_get(object, "gpus"), err);
     if (rc == GPUC_OK)
         rc = read_checks(proof, json_object_get(object, "checks"), err);

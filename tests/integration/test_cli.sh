@@ -43,11 +43,11 @@ fails_as_json() { ends "$1" "$2" --json "${@:3}" && json 'r["error"]["message"] 
 
 # --- usage
 check "--version" ends 0 '^gpucluster [0-9]' --version
-check "--help lists every command" bash -c '"$0" --help | grep -c "^  [a-z]" | grep -qx 16' "$cli"
+check "--help lists every command" bash -c '"$0" --help | grep -c "^  [a-z]" | grep -qx 17' "$cli"
 check "no command" ends 2 'usage:'
 check "an unknown command" ends 2 'no command "uo"' uo
 check "an unknown global option" ends 2 'usage:' --jsno list
-for c in plan up status verify kubeconfig proxy ssh scp logs support-bundle down catalog gc gpu list run; do
+for c in plan up status verify report kubeconfig proxy ssh scp logs support-bundle down catalog gc gpu list run; do
     check "$c --help" ends 0 "usage: gpucluster $c" "$c" --help
     check "$c: an unknown option is named" ends 2 "$c: the option --no-such" "$c" --no-such
     check "$c: the same as JSON" fails_as_json 2 no-such "$c" --no-such
@@ -55,6 +55,9 @@ done
 check "an option without its value" ends 2 'value' kubeconfig --merge
 check "one argument too many" ends 2 '"b" is one argument too many' status a b
 check "a part of the catalogue that is none" ends 2 'gpus is none of accelerators' catalog gpus
+check "a form that is none" ends 2 'none of json, ctrf, junit, html, table' report --format yaml
+check "an ending that says no form" ends 2 'ending' report --output report.pdf
+check "the same of --report" ends 2 'ending must say' verify --report report.pdf
 check "scp without a machine" ends 2 'MACHINE:PATH' scp a b
 check "scp between machines" ends 2 'only one' scp a:b c:d
 check "a port that is none" ends 2 'from 0 to 65535, not "70000"' proxy --port 70000
@@ -178,6 +181,7 @@ check "completion: spec files" completes good.yaml "$cli" up goo
 check "completion: kinds that gc knows" completes local "$cli" gc --kind lo
 check "completion: gpu parse" completes parse "$cli" gpu p
 check "completion: parts of the catalogue" completes machine-types "$cli" catalog ma
+check "completion: forms of the report" completes junit "$cli" report --format ju
 check "completion: kinds of job" completes nvidia-smi "$cli" run nv
 
 # --- man page

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "gpu/driver.h"
 #include "gpu/report.h"
 #include "support/gpu_data.h"
@@ -70,12 +72,25 @@ static int evaluate(gpuc__machine_proof **proof, const input *in, gpuc_error **e
     return rc;
 }
 
+static int other_forms(const gpuc_report *report)
+{
+    char *ctrf = gpuc_report_to_ctrf(report), *junit = gpuc_report_to_junit(report);
+    char *html = gpuc_report_to_html(report);
+    int rc = ctrf && junit && html ? GPUC_OK : GPUC_ENOMEM;
+
+    gpuc_free(ctrf);
+    gpuc_free(junit);
+    gpuc_free(html);
+    return rc;
+}
+
 static int whole_scenario(const input *in, gpuc_error **err)
 {
     static const unsigned ids[] = {0x1eb8, 0x9999};
     gpuc__driver_choice choice = {0};
     gpuc__machine_proof *proof = NULL;
     gpuc_report *report = NULL;
+    gpuc_report *again = NULL;
     char *text = NULL, *json = NULL;
     int rc = evaluate(&proof, in, err);
 
@@ -89,15 +104,22 @@ static int whole_scenario(const input *in, gpuc_error **err)
         rc = gpuc__report_add_machine(report, proof, err);
         proof = NULL;
     }
+    if (rc == GPUC_OK)
+        rc = gpuc__report_finish(report, err);
     if (rc == GPUC_OK) {
         text = gpuc_report_to_text(report);
         json = gpuc_report_to_json(report);
         rc = text && json ? GPUC_OK : GPUC_ENOMEM;
     }
+    if (rc == GPUC_OK)
+        rc = gpuc_report_from_json(&again, json, strlen(json), err);
+    if (rc == GPUC_OK)
+        rc = other_forms(again);
     gpuc_free(text);
     gpuc_free(json);
     gpuc__driver_choice_clear(&choice);
     gpuc_report_unref(report);
+    gpuc_report_unref(again);
     gpuc__proof_free(proof);
     return rc;
 }

@@ -175,7 +175,7 @@ static void test_gpu_report__text(void **state)
     assert_non_null(strstr(row, "15360 MiB"));
     assert_non_null(strstr(row, "PASS SIMULATED GPU"));
     row[strlen(row)] = '\n';
-    assert_non_null(strstr(text, "FAIL a9 mem.ecc.unc GPU-aaaaaaaa"));
+    assert_non_null(strstr(text, "FAIL a9 mem.ecc.unc GPU 1 GPU-aaaaaaaa"));
     first = strstr(text, "    remedy: drain the node");
     assert_non_null(first);
     assert_non_null(strstr(first, "SKIP a9 cuda.compute")); /* worst first */
