@@ -197,7 +197,7 @@ static int read_theoretical(gpuc__probe_gpu *g, const json_t *line, gpuc_error *
 static int read_gpu(gpuc__probe *probe, const json_t *line, bool result, gpuc_error **err)
 {
     char device[96], status[16];
-    gpuc__probe_gpu *g;
+    gpuc__probe_gpu *g = NULL;
     int rc;
 
     get_text(device, sizeof(device), line, "device");
