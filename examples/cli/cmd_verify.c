@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The proof: of a cluster that the library made, or of hosts that it did not. */
+/* The proof: of a cluster that the library made, or of hosts and nodes that it did not. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #define FILE_MAX_BYTES (4u * 1024 * 1024)
 
 /* Options that are settings of a verification: --trust-on-first-use is "trust_on_first_use". */
-enum { HOST = 'H', HOSTS = 'F', REPORT = 'R', SETTING = 1000 };
+enum { HOST = 'H', HOSTS = 'F', REPORT = 'R', SETTING = 1000, CLUSTER_SETTING };
 
 static const struct option options[] = {
     {"host", required_argument, NULL, HOST},
@@ -29,12 +29,18 @@ static const struct option options[] = {
     {"gpus", required_argument, NULL, SETTING},
     {"parallel", required_argument, NULL, SETTING},
     {"connect-timeout", required_argument, NULL, SETTING},
+    {"kubeconfig", required_argument, NULL, CLUSTER_SETTING},
+    {"context", required_argument, NULL, CLUSTER_SETTING},
+    {"namespace", required_argument, NULL, CLUSTER_SETTING},
+    {"image", required_argument, NULL, CLUSTER_SETTING},
+    {"runtime-class", required_argument, NULL, CLUSTER_SETTING},
+    {"label", no_argument, NULL, CLUSTER_SETTING},
     {NULL, 0, NULL, 0},
 };
 
 typedef struct wanted {
     gpuc_verification *verification;
-    bool hosts, settings;
+    bool hosts, settings, nodes, kubeconfig;
     const char *setting; /* the last one, for messages */
 } wanted;
 
@@ -98,8 +104,10 @@ static int take_option(cli *c, wanted *w, int o, int index)
 
     if (o == REPORT)
         return add_report_file(c, optarg);
-    if (o == SETTING) {
-        w->settings = true;
+    if (o == SETTING || o == CLUSTER_SETTING) {
+        w->settings = w->settings || o == SETTING;
+        w->nodes = w->nodes || o == CLUSTER_SETTING;
+        w->kubeconfig = w->kubeconfig || strcmp(options[index].name, "kubeconfig") == 0;
         w->setting = options[index].name;
         return set_option(c, w, options[index].name, optarg);
     }
@@ -119,7 +127,12 @@ static int parse(cli *c, wanted *w, int argc, char **argv)
         if (o == BAD_OPTION || (status = take_option(c, w, o, index)))
             return status;
     }
-    if (w->hosts)
+    if (w->nodes && !w->kubeconfig && (status = set_option(c, w, "kubeconfig", "default")))
+        return status;
+    /* As kubectl: whoever names a kubeconfig at a shell means its plugins, too. */
+    if (w->nodes && (status = set_option(c, w, "exec", "true")))
+        return status;
+    if (w->hosts || w->nodes)
         return arguments(c, argc, argv, 0, 0);
     if (w->settings)
         return usage_error(c, "verify: --%s is for hosts: name them with --host or --hosts",
@@ -139,7 +152,7 @@ int cmd_verify(cli *c, int argc, char **argv)
         return print_error(c, error);
     status = parse(c, &w, argc, argv);
     if (status == EXIT_DONE) {
-        rc = w.hosts ? gpuc_verification_start(&op, w.verification, &error)
+        rc = w.hosts || w.nodes ? gpuc_verification_start(&op, w.verification, &error)
                      : gpuc_cluster_verify_start(&op, c->cluster, 0, &error);
         if (rc == GPUC_OK) {
             rc = run_operation(c, op, &error);

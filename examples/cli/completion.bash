@@ -30,7 +30,7 @@ _gpucluster() {
             --bundle | --mirror | --replace | --let-go | --skip | --set | --merge | --server | --port | \
                 --kubeconfig | --zone | --project | --kind | --report | --output | --from | --format | -n | -o | --host | --hosts | --user | --identity | \
                 --passphrase-env | --known-hosts | --jump | --sudo-password-env | --gpus | --parallel | \
-                --connect-timeout) i=$((i + 1)) ;;
+                --connect-timeout | --context | --namespace | --image | --runtime-class) i=$((i + 1)) ;;
             -c | --cluster) cluster=${COMP_WORDS[++i]} ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=${COMP_WORDS[i]}; else arguments=$((arguments + 1)); fi ;;
@@ -44,7 +44,8 @@ _gpucluster() {
         --kind) _gpucluster_words "gce local"; return ;;
         --format) _gpucluster_words "json ctrf junit html table"; return ;;
         --mirror | --server | --port | --skip | --set | --zone | --project | -n | --host | --user | \
-            --passphrase-env | --jump | --sudo-password-env | --gpus | --parallel | --connect-timeout) return ;;
+            --passphrase-env | --jump | --sudo-password-env | --gpus | --parallel | --connect-timeout | --context | \
+            --namespace | --image | --runtime-class) return ;;
     esac
     case $command in
         '')
@@ -66,7 +67,8 @@ _gpucluster() {
         status,-*) _gpucluster_words "--watch --help" ;;
         verify,-*)
             _gpucluster_words "--host --hosts --user --port --identity --passphrase-env --agent --known-hosts \
-                --trust-on-first-use --jump --sudo-password-env --gpus --parallel --connect-timeout --report --help" ;;
+                --trust-on-first-use --jump --sudo-password-env --gpus --parallel --connect-timeout \
+                --kubeconfig --context --namespace --image --runtime-class --label --report --help" ;;
         run,-*) _gpucluster_words "-c --cluster --set --help" ;;
         kubeconfig,-*) _gpucluster_words "--merge --server --help" ;;
         proxy,-*) _gpucluster_words "--port --kubeconfig --help" ;;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Verification of machines that the library did not make: the proof over SSH alone. Nothing is
- * installed on them, nothing is changed, and nothing is kept here. docs/verify.md says more. */
+/* Verification of what the library did not make: hosts, over SSH alone, or the GPU nodes of a cluster
+ * that a kubeconfig leads to. Nothing is installed or changed, and nothing is kept here.
+ * docs/verify.md says more. */
 #ifndef GPUCLUSTER_VERIFY_H
 #define GPUCLUSTER_VERIFY_H
 
@@ -45,7 +46,12 @@ GPUC_API int gpuc_verification_add_hosts(gpuc_verification *verification, const 
  * ([USER@]HOST[:PORT]). Of the host keys, which are always verified: "known_hosts" (a path, otherwise
  * ~/.ssh/known_hosts), "trust_on_first_use" (true: an unknown key, never a changed one, is accepted,
  * and the report says so). Of the whole: "gpus" (expected of hosts that do not say), "parallel"
- * (machines under way at once; 128), "connect_timeout" (seconds until a login must be done; 30).
+ * (machines under way at once; 128, of nodes 32), "connect_timeout" (seconds until a login must be done; 30).
+ * Of a cluster instead of hosts: "kubeconfig" (paths with ":" between them, or "default": KUBECONFIG,
+ * ~/.kube/config, the service account of a pod, whichever comes first), "context", "exec" (true: a
+ * kubeconfig may run credential plugins), "namespace" of the pods (the context's, or "default"),
+ * "image" and "runtime_class" of the pods (otherwise "nvidia" where there is one; "none": the
+ * cluster's own), "label" (true: gpu=true and cuda=true follow the verdict).
  * @param[in]  verification  not NULL.
  * @param[in]  key           the setting.
  * @param[in]  value         its value as text; "" takes an earlier one back.
@@ -59,15 +65,19 @@ GPUC_API int gpuc_verification_set(gpuc_verification *verification, const char *
                                    const char *value, gpuc_error **err);
 
 /**
- * Looks at all of them. Each machine is told as an event as it comes (step "verify"); the result is
+ * Looks at all of them; of a cluster at every node with GPUs: what it offers, why it offers too few,
+ * and in a pod on its free GPUs what they compute. The pods' Jobs are deleted, also after a cancel, and
+ * an hour after a client that was killed; GPUs that pods hold are left alone. Each machine is told as an event as it comes (step "verify"); the result is
  * gpuc_op_report, also when the verdict is bad. A machine that cannot be reached or looked at is one
  * that failed (check "host.reach", with the reason), and holds up none of the others.
  * @param[out] out           the operation, owned by the caller.
  * @param[in]  verification  not NULL; it may be started again, and changed meanwhile.
  * @param[out] err           NULL or where an error goes.
  * @return GPUC_OK, GPUC_EINVAL (no hosts, a key file that is none), GPUC_EAUTH (no key to log in
- *         with), GPUC_ENOTFOUND, GPUC_EPERM or GPUC_EIO (key file), GPUC_ENOMEM. The operation ends
- *         with GPUC_EPROOF when a machine failed, or GPUC_ECANCELLED.
+ *         with), GPUC_ENOTFOUND, GPUC_EPERM or GPUC_EIO (key file, kubeconfig), GPUC_EUNSUPPORTED (a
+ *         kubeconfig with a plugin that was not allowed), GPUC_ENOMEM. The operation ends with
+ *         GPUC_EPROOF when a machine failed, GPUC_EPERM when the API server refuses what is needed,
+ *         GPUC_ENOTFOUND when no node has GPUs, or GPUC_ECANCELLED.
  * @blocking on the disk
  * @threadsafety the context's thread
  * @since 0.1

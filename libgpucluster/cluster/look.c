@@ -152,7 +152,7 @@ static void on_collected(void *data, int status, const char *out, size_t out_len
         compute(look);
 }
 
-static int make_nonce(char *out, size_t bytes, gpuc_error **err)
+int gpuc__look_nonce(char *out, size_t bytes, gpuc_error **err)
 {
     unsigned char random[16];
 
@@ -178,7 +178,7 @@ int gpuc__look_start(gpuc__look **out, const gpuc__look_args *args, gpuc_error *
     look->name = gpuc__strdup(args->name);
     if (!look->name)
         gpuc__error_nomem(&error);
-    else if (make_nonce(look->nonce, sizeof(look->nonce), &error) == GPUC_OK)
+    else if (gpuc__look_nonce(look->nonce, sizeof(look->nonce), &error) == GPUC_OK)
         gpuc__collect_script(&script, look->nonce, &error);
     if (run_script(look, script, GPUC__COLLECT_TIMEOUT_MS, on_collected, &error)) {
         tell(look, "reading nvidia-smi");

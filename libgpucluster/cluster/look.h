@@ -22,4 +22,7 @@ typedef struct gpuc__look_args {
 
 int gpuc__look_start(gpuc__look **out, const gpuc__look_args *args, gpuc_error **err);
 void gpuc__look_cancel(gpuc__look *look); /* ends it with GPUC_ECANCELLED */
+
+/* For a look by another way: a mark that the machine cannot guess: 32 hex digits. */
+int gpuc__look_nonce(char *out, size_t bytes, gpuc_error **err);
 #endif

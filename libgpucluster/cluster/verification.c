@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cluster/verify_hosts.h"
+#include "cluster/verify_nodes.h"
 #include "util/alloc.h"
 #include "util/error.h"
 #include "util/suggest.h"
@@ -28,6 +29,13 @@ static const struct {
     [GPUC__VERIFY_GPUS] = {"gpus", NUMBER, 1, 1024},
     [GPUC__VERIFY_PARALLEL] = {"parallel", NUMBER, 1, 1000},
     [GPUC__VERIFY_CONNECT_TIMEOUT] = {"connect_timeout", NUMBER, 1, 600},
+    [GPUC__VERIFY_KUBECONFIG] = {"kubeconfig", TEXT, 0, 0},
+    [GPUC__VERIFY_CONTEXT] = {"context", TEXT, 0, 0},
+    [GPUC__VERIFY_NAMESPACE] = {"namespace", TEXT, 0, 0},
+    [GPUC__VERIFY_IMAGE] = {"image", TEXT, 0, 0},
+    [GPUC__VERIFY_RUNTIME_CLASS] = {"runtime_class", TEXT, 0, 0},
+    [GPUC__VERIFY_LABEL] = {"label", TRUTH, 0, 0},
+    [GPUC__VERIFY_EXEC] = {"exec", TRUTH, 0, 0},
 };
 
 int gpuc__verification_create(gpuc_verification **out, gpuc_context *context, gpuc_error **err)
@@ -140,6 +148,11 @@ int gpuc__verification_begin(gpuc_op **out, const gpuc_verification *v, gpuc_err
     gpuc_cluster *cluster = NULL;
     int rc;
 
+    if (v->values[GPUC__VERIFY_KUBECONFIG] && v->hosts.count)
+        return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_NONE,
+                               "a verification is of hosts or of a kubeconfig's cluster, not both");
+    if (v->values[GPUC__VERIFY_KUBECONFIG])
+        return gpuc__verify_nodes_start(out, v, err);
     if (!v->hosts.count)
         return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_NONE, "there is no host to verify");
     rc = gpuc__verification_cluster(&cluster, v, err);

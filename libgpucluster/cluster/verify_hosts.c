@@ -5,17 +5,15 @@
 
 #include "cluster/look.h"
 #include "cluster/provide.h"
+#include "cluster/verify_tally.h"
 #include "core/context.h"
 #include "core/op.h"
-#include "gpu/report.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
-#define STEP "verify"
 #define TICK_MS 500
 /* Who takes longer to answer is waited for, but keeps nobody from having a turn. */
 #define SLOW_MS 2000
-#define NAMES_MAX 3 /* of machines that failed, in the error */
 
 typedef struct host {
     struct work *work;
@@ -29,12 +27,9 @@ typedef struct host {
 
 typedef struct work {
     gpuc_cluster *cluster;
-    gpuc_op *op; /* borrowed */
-    gpuc_report *report;
+    gpuc__tally tally;
     host *hosts; /* those under way */
-    size_t next, working, done, total, failed;
-    char failed_names[NAMES_MAX][128];
-    char first_failure[400], first_remedy[400];
+    size_t next, working;
     gpuc_error *error; /* of ours, which ends it all */
     uv_timer_t *timer;
     bool cancelled, ended;
@@ -58,7 +53,7 @@ static void free_work(void *data)
 
     if (w->timer)
         uv_close((uv_handle_t *)w->timer, on_timer_closed);
-    gpuc_report_unref(w->report);
+    gpuc_report_unref(w->tally.report);
     gpuc_error_unref(w->error);
     gpuc_cluster_unref(w->cluster);
     gpuc__free(w);
@@ -85,29 +80,6 @@ static void cancel_work(gpuc_op *op, void *data)
 
 static const gpuc__op_class verify_class = {"verify", cancel_work, free_work};
 
-/* ---- the end ---- */
-
-static gpuc_error *verdict_error(const work *w)
-{
-    gpuc_error *error = NULL;
-    char names[NAMES_MAX * 130] = "";
-
-    if (!w->failed)
-        return NULL;
-    for (size_t i = 0; i < w->failed && i < NAMES_MAX; i++) {
-        size_t n = strlen(names);
-
-        snprintf(names + n, sizeof(names) - n, "%s%s", i ? ", " : "", w->failed_names[i]);
-    }
-    gpuc__error_set(&error, GPUC_EPROOF, GPUC_DOMAIN_GPU,
-                    "%zu of %zu machines failed the proof (%s%s); the first: %s", w->failed, w->total,
-                    names, w->failed > NAMES_MAX ? ", …" : "", w->first_failure);
-    gpuc__error_at(&error, w->failed_names[0], STEP);
-    if (w->first_remedy[0])
-        gpuc__error_remedy(&error, "%s", w->first_remedy);
-    return error;
-}
-
 static void end_when_done(work *w)
 {
     gpuc_error *error = w->error;
@@ -117,65 +89,14 @@ static void end_when_done(work *w)
         return;
     w->ended = true;
     w->error = NULL;
-    if (!error && w->cancelled)
-        gpuc__error_set(&error, GPUC_ECANCELLED, GPUC_DOMAIN_NONE,
-                        "cancelled after %zu of %zu machines", w->done, w->total);
     if (!error)
-        error = verdict_error(w);
-    gpuc__report_finish(w->report, error ? NULL : &error);
-    gpuc__op_set_report(w->op, w->report);
+        error = gpuc__tally_end(&w->tally, w->cancelled);
     w->cluster->busy = NULL;
     uv_timer_stop(w->timer);
-    gpuc__op_complete(w->op, error);
+    gpuc__op_complete(w->tally.op, error);
 }
 
 /* ---- one machine ---- */
-
-static const gpuc__check *first_of(const gpuc__machine_proof *proof, int status)
-{
-    for (size_t i = 0; i < proof->check_count; i++) {
-        if (proof->checks[i].status == status && !proof->checks[i].idle)
-            return &proof->checks[i];
-    }
-    return NULL;
-}
-
-static void note_failure(work *w, const gpuc__machine_proof *proof, const gpuc__check *check)
-{
-    if (w->failed < NAMES_MAX)
-        snprintf(w->failed_names[w->failed], sizeof(w->failed_names[0]), "%s", proof->name);
-    if (!w->failed++) {
-        snprintf(w->first_failure, sizeof(w->first_failure), "%s: %s", check->id, check->observed);
-        snprintf(w->first_remedy, sizeof(w->first_remedy), "%s", check->remedy ? check->remedy : "");
-    }
-}
-
-/* A line for each machine as it comes, and how many there are. */
-static void tell(work *w, const gpuc__machine_proof *proof)
-{
-    int verdict = gpuc__proof_verdict(proof);
-    const gpuc__check *check = verdict == GPUC_CHECK_PASS ? NULL : first_of(proof, verdict);
-    gpuc_context *context = w->cluster->context;
-    gpuc_event *event;
-
-    if (verdict == GPUC_CHECK_FAIL)
-        note_failure(w, proof, check);
-    gpuc__context_emit(
-        context, gpuc__event_new(verdict == GPUC_CHECK_FAIL ? GPUC_EVENT_STEP_FAILED
-                                                            : GPUC_EVENT_STEP_DONE,
-                                 proof->name, STEP, "%s: %zu GPU%s%s%s%s%s%s",
-                                 gpuc__check_status_name(verdict), proof->gpu_count,
-                                 proof->gpu_count == 1 ? "" : "s",
-                                 proof->simulated ? " (SIMULATED)" : "", check ? "; " : "",
-                                 check ? check->id : "", check ? ": " : "",
-                                 check ? check->observed : ""));
-    gpuc__op_set_progress(w->op, (int)w->done, (int)w->total, -1);
-    event = gpuc__event_new(GPUC_EVENT_PROGRESS, NULL, NULL, "%zu of %zu machines are done", w->done,
-                            w->total);
-    if (event)
-        gpuc__event_set_progress(event, (int)w->done, (int)w->total, -1);
-    gpuc__context_emit(context, event);
-}
 
 /* Its connection goes at once: there may be thousands. */
 static void free_host(host *h)
@@ -199,11 +120,8 @@ static void host_done(host *h, gpuc__machine_proof *proof, gpuc_error *error)
     if (!h->slow)
         w->working--;
     free_host(h);
-    if (proof) {
-        w->done++;
-        tell(w, proof);
-        gpuc__report_add_machine(w->report, proof, &error);
-    }
+    if (proof)
+        gpuc__tally_add(&w->tally, proof, &error);
     if (error && !w->error && !w->cancelled) {
         w->error = error;
         error = NULL;
@@ -220,11 +138,8 @@ static int leave_kubernetes_out(gpuc__machine_proof *proof, gpuc_error **err)
     static const char *const ids[] = {"k8s.alloc", "k8s.pod"};
     int rc = GPUC_OK;
 
-    for (size_t i = 0; rc == GPUC_OK && i < sizeof(ids) / sizeof(ids[0]); i++) {
-        rc = gpuc__proof_set(proof, ids[i], NULL, GPUC_CHECK_SKIP, "the machine was proven as a host",
-                             NULL, NULL, NULL, err);
-        gpuc__proof_set_idle(proof, ids[i], NULL);
-    }
+    for (size_t i = 0; rc == GPUC_OK && i < sizeof(ids) / sizeof(ids[0]); i++)
+        rc = gpuc__tally_leave_out(proof, ids[i], "the machine was proven as a host", err);
     return rc;
 }
 
@@ -390,15 +305,16 @@ static work *new_work(gpuc_cluster *cluster, gpuc_error **err)
     work *w = gpuc__calloc(1, sizeof(*w));
 
     if (w)
-        w->report = gpuc__report_new(cluster->name);
-    if (!w || !w->report) {
+        w->tally.report = gpuc__report_new(cluster->name);
+    if (!w || !w->tally.report) {
         gpuc__free(w);
         gpuc__error_nomem(err);
         return NULL;
     }
     w->cluster = gpuc_cluster_ref(cluster);
+    w->tally.context = cluster->context;
     for (size_t i = 0; i < cluster->member_count; i++)
-        w->total += is_wanted(cluster->members[i]);
+        w->tally.total += is_wanted(cluster->members[i]);
     return w;
 }
 
@@ -412,7 +328,7 @@ int gpuc__verify_hosts_start(gpuc_op **out, gpuc_cluster *cluster, gpuc_error **
     w = new_work(cluster, err);
     if (!w)
         return GPUC_ENOMEM;
-    rc = w->total ? gpuc__op_new(&w->op, cluster->context, &verify_class, w, err)
+    rc = w->tally.total ? gpuc__op_new(&w->tally.op, cluster->context, &verify_class, w, err)
                   : gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_GPU,
                                     "there is no machine to verify: none has GPUs declared");
     if (rc < 0) {
@@ -421,11 +337,11 @@ int gpuc__verify_hosts_start(gpuc_op **out, gpuc_cluster *cluster, gpuc_error **
     }
     rc = start_timer(w, err);
     if (rc < 0) {
-        gpuc__op_discard(w->op);
+        gpuc__op_discard(w->tally.op);
         return rc;
     }
-    cluster->busy = w->op;
-    *out = w->op;
+    cluster->busy = w->tally.op;
+    *out = w->tally.op;
     return GPUC_OK;
 }
 
@@ -478,7 +394,7 @@ int gpuc__verify_unmade_start(gpuc_op **out, gpuc_cluster *cluster, gpuc_error *
         rc = gpuc__verify_hosts_start(out, cluster, err);
     if (rc == GPUC_OK)
         gpuc__context_emit(cluster->context,
-                           gpuc__event_new(GPUC_EVENT_NOTICE, NULL, STEP,
+                           gpuc__event_new(GPUC_EVENT_NOTICE, NULL, GPUC__VERIFY_STEP,
                                            "cluster %s is not up: its machines are verified as hosts, "
                                            "without Kubernetes",
                                            cluster->name));

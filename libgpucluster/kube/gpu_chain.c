@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kube/call.h"
+#include "kube/gpu_nodes.h"
 #include "kube/status.h"
 #include "util/alloc.h"
 #include "util/data.h"
@@ -46,8 +47,7 @@ long gpuc__chain_gpus(const json_t *node, bool capacity)
 
     json_object_foreach(list, name, value)
     {
-        if (strcmp(name, "nvidia.com/gpu") == 0 || strcmp(name, "nvidia.com/gpu.shared") == 0 ||
-            strncmp(name, "nvidia.com/mig-", 15) == 0)
+        if (gpuc__gpu_resource(name))
             sum += count_of(json_string_value(value));
     }
     return sum;

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which nodes have GPUs, and which of them are free. Pure functions over what the API server lists. */
+#ifndef GPUC__KUBE_GPU_NODES_H
+#define GPUC__KUBE_GPU_NODES_H
+#include <gpucluster.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+/* nvidia.com/gpu and the MIG devices, shared ones included. */
+bool gpuc__gpu_resource(const char *name);
+
+/* The node offers GPUs, or a label of gpu-labels.json says that it has some. */
+int gpuc__gpu_node(bool *out, const json_t *node, gpuc_error **err);
+
+/* What the pods hold: {NODE: {"nvidia.com/gpu": 3}}; those that have ended hold nothing. New; NULL
+ * without memory. */
+json_t *gpuc__gpu_usage(const json_t *pods);
+
+/* What of the node's allocatable GPUs nobody holds: {"nvidia.com/gpu": "5"}, without those of which
+ * none is free; new. *count: all together. NULL without memory. */
+json_t *gpuc__gpu_free(long *count, const json_t *node, const json_t *usage);
+#endif
