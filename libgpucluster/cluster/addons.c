@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "cluster/action.h"
+#include "cluster/jobs.h"
+#include "gpu/probe.h"
 #include "kube/manifest.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -53,10 +55,29 @@ static int use_bundle_images(const gpuc_cluster *cluster, json_t *values, gpuc_e
     return GPUC_OK;
 }
 
+int gpuc__job_values(json_t **out, gpuc_error **err)
+{
+    gpuc__probe_request request = {.container = true};
+    json_t *values = NULL;
+    char *script = NULL;
+    int rc = gpuc__manifest_values(&values, err);
+
+    if (rc == GPUC_OK)
+        rc = gpuc__probe_script_for_pod(&script, &request, err);
+    if (rc == GPUC_OK && json_object_set_new(values, "PROBE_SCRIPT", json_string(script)) < 0)
+        rc = gpuc__error_nomem(err);
+    gpuc__free(script);
+    if (rc < 0)
+        json_decref(values);
+    else
+        *out = values;
+    return rc;
+}
+
 int gpuc__cluster_manifest_values(json_t **out, gpuc_cluster *cluster, gpuc_error **err)
 {
     json_t *values = NULL;
-    int rc = gpuc__manifest_values(&values, err);
+    int rc = gpuc__job_values(&values, err);
 
     if (rc == GPUC_OK)
         json_object_set_new(values, "POD_SUBNET", json_string(cluster->model->pod_subnet));

@@ -11,4 +11,7 @@ int gpuc__job_begin(gpuc_op **out, gpuc_job *job, gpuc_error **err);
 gpuc_context *gpuc__job_context(const gpuc_job *job);
 bool gpuc__job_take_line(gpuc_job *job, char **line, char **node);
 json_t *gpuc__job_results(const gpuc_job *job);
+/* What jobs of the known kinds are filled with; gpuc__cluster_manifest_values is the same with images as
+ * the bundle has them. addons.c */
+int gpuc__job_values(json_t **out, gpuc_error **err);
 #endif

@@ -89,7 +89,7 @@ static void on_computed(void *data, int status, const char *out, size_t out_leng
 /* NULL without an error: there is no GPU that may be disturbed. */
 static char *compute_script(const gpuc__look *look, size_t *count, gpuc_error **err)
 {
-    gpuc__probe_request request = {.mib = look->collect->simulated ? GPUC__PROBE_MIB_SIMULATED : 0};
+    gpuc__probe_request request = {.mib = 0};
     char **targets = NULL, *script = NULL;
 
     if (gpuc__proof_targets(&targets, count, look->collect, err) == GPUC_OK && *count) {

@@ -8,6 +8,7 @@
 #include "cluster/look.h"
 #include "cluster/proof_record.h"
 #include "core/context.h"
+#include "gpu/probe.h"
 #include "gpu/proof.h"
 #include "kube/job.h"
 #include "kube/node.h"
@@ -17,13 +18,15 @@
 
 #define CHAIN_MS 30000
 #define POD_DEADLINE_S 600
-#define POD_LOG_MAX 65536
+#define POD_LOG_MAX (256 * 1024)
+#define PODS_MS 30000
 
 typedef struct proving {
     gpuc__look *look;
     gpuc__machine_proof *proof;
     gpuc__buf pod_log;
     gpuc__job_run *job;
+    long offered, wanted; /* allocatable GPUs of the node; how many the pod asks for */
 } proving;
 
 static void free_proving(gpuc__action *action)
@@ -190,6 +193,25 @@ static void set_labels(gpuc__action *action)
         finish_nomem(action);
 }
 
+/* Without the API server no label can be changed; but a GPU that fails is what is to be told. */
+static void finish_unlabelled(gpuc__action *action, gpuc_error *error)
+{
+    proving *p = action->work;
+    gpuc_error *failure = action->cancelled ? NULL : proof_error(action, p->proof);
+
+    if (failure) {
+        gpuc__log(action->cluster->context, GPUC_LOG_WARN, "proof", "%s: its labels stay: %s",
+                  action->member->name, gpuc_error_message(error));
+        gpuc_error_unref(error);
+        error = NULL;
+        if (save(action, &error) == GPUC_OK)
+            error = failure;
+        else
+            gpuc_error_unref(failure);
+    }
+    finish(action, error);
+}
+
 static void on_pod_line(void *data, const char *node, const char *text, size_t length)
 {
     gpuc__action *action = data;
@@ -212,15 +234,6 @@ static void on_pod_state(void *data, const gpuc__job_end *now)
     gpuc__node_progress(action->node, line);
 }
 
-static int set_pod_check(proving *p, const gpuc_error *error, gpuc_error **err)
-{
-    if (!error)
-        return gpuc__proof_set(p->proof, "k8s.pod", NULL, GPUC_CHECK_PASS,
-                               "nvidia-smi ran in a pod and ended with 0", NULL, NULL, NULL, err);
-    return gpuc__proof_set(p->proof, "k8s.pod", NULL, GPUC_CHECK_FAIL, gpuc_error_message(error),
-                           NULL, gpuc_error_remedy(error), gpuc__buf_text(&p->pod_log), err);
-}
-
 static void on_pod_done(void *data, const gpuc__job_end *end, gpuc_error *error)
 {
     gpuc__action *action = data;
@@ -234,7 +247,8 @@ static void on_pod_done(void *data, const gpuc__job_end *end, gpuc_error *error)
         finish(action, error);
         return;
     }
-    set_pod_check(p, error, &ours);
+    gpuc__proof_set_pod(p->proof, gpuc__buf_text(&p->pod_log), p->pod_log.length,
+                        p->wanted == p->offered, error, &ours);
     gpuc_error_unref(error);
     if (ours)
         finish(action, ours);
@@ -250,13 +264,31 @@ static void cancel_pod(gpuc__action *action)
         gpuc__job_run_cancel(p->job);
 }
 
+/* The command of the kind "cuda", with what must be left alone. New array. */
+static json_t *pod_command(const proving *p, gpuc_error **err)
+{
+    gpuc__probe_request request = {.container = true};
+    char **skip = NULL, *script = NULL;
+    json_t *command = NULL;
+
+    if (gpuc__proof_in_use(&skip, &request.skip_count, p->proof, err) == GPUC_OK) {
+        request.skip = (const char *const *)skip;
+        gpuc__probe_script_for_pod(&script, &request, err);
+    }
+    if (script && !(command = json_pack("[s, s, s]", "sh", "-c", script)))
+        gpuc__error_nomem(err);
+    gpuc__proof_targets_free(skip);
+    gpuc__free(script);
+    return command;
+}
+
 static int start_pod(gpuc__action *action, gpuc__kube *kube, gpuc_error **err)
 {
     proving *p = action->work;
-    json_t *values = NULL, *kind = NULL;
+    json_t *values = NULL, *kind = NULL, *command = NULL;
     gpuc__job_run_args args = {
         .params = {.kind = "gpucluster-proof", .node = action->member->name,
-                   .run_id = action->attempt, .gpus = action->member->gpus,
+                   .run_id = action->attempt, .gpus = (int)p->wanted,
                    .deadline_s = POD_DEADLINE_S},
         .line = on_pod_line,
         .state = on_pod_state,
@@ -265,25 +297,61 @@ static int start_pod(gpuc__action *action, gpuc__kube *kube, gpuc_error **err)
     int rc = gpuc__cluster_manifest_values(&values, action->cluster, err);
 
     if (rc == GPUC_OK)
-        rc = gpuc__job_kind(&kind, "nvidia-smi", values, err);
+        rc = gpuc__job_kind(&kind, "cuda", values, err);
+    if (rc == GPUC_OK && !(command = pod_command(p, err)))
+        rc = GPUC_ENOMEM;
     if (rc == GPUC_OK) {
         args.params.image = json_string_value(json_object_get(kind, "image"));
-        args.params.command = json_object_get(kind, "command");
+        args.params.command = command;
         rc = gpuc__job_run_start(&p->job, kube, &args, err);
     }
     json_decref(values);
     json_decref(kind);
+    json_decref(command);
     return rc;
 }
 
-/* The Job has the attempt's name: a second start of the same attempt finds the first. */
-static void run_pod(gpuc__action *action)
+/* No GPU is free: the pod would only wait. */
+static void leave_pod_out(gpuc__action *action, const char *why)
 {
+    static const char *const ids[] = {"k8s.pod", "k8s.compute"};
+    proving *p = action->work;
     gpuc_error *error = NULL;
-    gpuc__kube *kube;
 
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]) && !error; i++)
+        gpuc__proof_set(p->proof, ids[i], NULL, GPUC_CHECK_SKIP, why, NULL, NULL, NULL, &error);
+    if (error)
+        finish(action, error);
+    else
+        set_labels(action);
+}
+
+/* The Job has the attempt's name: a second start of the same attempt finds the first. */
+static void on_pods(void *data, json_t *result, gpuc_error *error)
+{
+    gpuc__action *action = data;
+    proving *p = action->work;
+    gpuc__kube *kube;
+    long held;
+    char why[120];
+
+    action->kube_call = NULL;
+    if (error || action->cancelled) {
+        finish_unlabelled(action, error);
+        return;
+    }
+    held = gpuc__node_gpus_held(result, action->attempt);
+    p->wanted = p->offered > held ? p->offered - held : 0;
+    if (p->wanted == 0) {
+        snprintf(why, sizeof(why),
+                 p->offered ? "left alone: pods hold all %ld GPUs of the node"
+                            : "the node offers MIG resources, for which no pod is made (%ld GPUs)",
+                 p->offered);
+        leave_pod_out(action, why);
+        return;
+    }
     if (gpuc__cluster_kube(&kube, action->cluster, &error) == GPUC_OK) {
-        gpuc__node_progress(action->node, "running nvidia-smi in a pod");
+        gpuc__node_progress(action->node, "computing in a pod");
         action->cancel_work = cancel_pod;
         start_pod(action, kube, &error);
     }
@@ -291,23 +359,18 @@ static void run_pod(gpuc__action *action)
         finish(action, error);
 }
 
-/* Without the API server no label can be changed; but a GPU that fails is what is to be told. */
-static void finish_unlabelled(gpuc__action *action, gpuc_error *error)
+static void run_pod(gpuc__action *action)
 {
-    proving *p = action->work;
-    gpuc_error *failure = action->cancelled ? NULL : proof_error(action, p->proof);
+    gpuc_error *error = NULL;
+    gpuc__kube *kube;
 
-    if (failure) {
-        gpuc__log(action->cluster->context, GPUC_LOG_WARN, "proof", "%s: its labels stay: %s",
-                  action->member->name, gpuc_error_message(error));
-        gpuc_error_unref(error);
-        error = NULL;
-        if (save(action, &error) == GPUC_OK)
-            error = failure;
-        else
-            gpuc_error_unref(failure);
-    }
-    finish(action, error);
+    if (gpuc__cluster_kube(&kube, action->cluster, &error) == GPUC_OK)
+        action->kube_call =
+            gpuc__node_pods(kube, action->member->name, PODS_MS, on_pods, action);
+    if (error)
+        finish_unlabelled(action, error);
+    else if (!action->kube_call)
+        finish_nomem(action);
 }
 
 /* k8s.alloc is judged: on to the pod, or to the labels. */
@@ -365,6 +428,7 @@ static void on_node(void *data, json_t *result, gpuc_error *error)
     gpuc__action *action = data;
     proving *p = action->work;
     long gpus = gpuc__chain_gpus(result, false), wanted;
+    gpuc__node_state state;
     char seen[80];
 
     action->kube_call = NULL;
@@ -377,6 +441,8 @@ static void on_node(void *data, json_t *result, gpuc_error *error)
         ask_why(action);
         return;
     }
+    gpuc__node_read(&state, result);
+    p->offered = state.gpus;
     snprintf(seen, sizeof(seen), "nvidia.com/gpu: %ld", gpus);
     gpuc__proof_set(p->proof, "k8s.alloc", NULL,
                     gpus == wanted ? GPUC_CHECK_PASS : GPUC_CHECK_FAIL, seen, NULL,

@@ -135,7 +135,7 @@ static void host_done(host *h, gpuc__machine_proof *proof, gpuc_error *error)
 /* Kubernetes was not asked. */
 static int leave_kubernetes_out(gpuc__machine_proof *proof, gpuc_error **err)
 {
-    static const char *const ids[] = {"k8s.alloc", "k8s.pod"};
+    static const char *const ids[] = {"k8s.alloc", "k8s.pod", "k8s.compute"};
     int rc = GPUC_OK;
 
     for (size_t i = 0; rc == GPUC_OK && i < sizeof(ids) / sizeof(ids[0]); i++)

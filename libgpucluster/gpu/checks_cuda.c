@@ -77,7 +77,7 @@ static void explain(gpuc__checkup *up, const char *key, int status, int code, co
     if (up->rc)
         return;
     if (status == GPUC_CHECK_SKIP)
-        gpuc__checkup_result(up, ID, key, status, why.remedy, NULL, "%s: %s", why.reason, detail);
+        gpuc__checkup_result(up, ID, key, status, why.remedy, why.name, "%s: %s", why.reason, detail);
     else if (code)
         gpuc__checkup_result(up, ID, key, status, why.remedy, detail, "%s: %d %s: %s", stage, code,
                              why.name, why.reason);
@@ -340,6 +340,7 @@ int gpuc__proof_evaluate(gpuc__machine_proof **out, const char *machine, int exp
         check_gpus(&up);
         gpuc__checkup_result(&up, "k8s.alloc", NULL, GPUC_CHECK_SKIP, NULL, NULL, "not tried");
         gpuc__checkup_result(&up, "k8s.pod", NULL, GPUC_CHECK_SKIP, NULL, NULL, "not tried");
+        gpuc__checkup_result(&up, "k8s.compute", NULL, GPUC_CHECK_SKIP, NULL, NULL, "not tried");
     }
     if (up.rc) {
         gpuc__proof_free(up.proof);

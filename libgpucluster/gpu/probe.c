@@ -94,6 +94,25 @@ int gpuc__probe_script(char **out, const gpuc__probe_request *request, gpuc_erro
     return rc;
 }
 
+int gpuc__probe_script_for_pod(char **out, const gpuc__probe_request *request, gpuc_error **err)
+{
+    gpuc__buf doubled = GPUC__BUF_INIT(SCRIPT_MAX);
+    char *text = NULL;
+    int rc = gpuc__probe_script(&text, request, err);
+
+    for (const char *at = text; rc == GPUC_OK && *at; at++)
+        gpuc__buf_puts(&doubled, *at == '$' ? "$$" : (char[]){*at, '\0'});
+    gpuc__free(text);
+    if (rc == GPUC_OK) {
+        text = gpuc__buf_take(&doubled);
+        rc = text ? GPUC_OK : gpuc__error_nomem(err);
+    }
+    gpuc__buf_clear(&doubled);
+    if (rc == GPUC_OK)
+        *out = text;
+    return rc;
+}
+
 int gpuc__probe_timeout_ms(size_t devices)
 {
     if (devices > GPUC__PROBE_GPUS_MAX)

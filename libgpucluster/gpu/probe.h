@@ -10,7 +10,6 @@
 
 #define GPUC__PROBE_OUTPUT_MAX (1024u * 1024)
 #define GPUC__PROBE_GPUS_MAX 256
-#define GPUC__PROBE_MIB_SIMULATED 16 /* per buffer; a real GPU's follow from its L2 cache */
 #define GPUC__PROBE_NO_RUNNER "NO_RUNNER" /* the error when neither python3 nor a compiler is there */
 
 /* Where a card's memory bandwidth on paper comes from. */
@@ -76,6 +75,8 @@ typedef struct gpuc__cuda_reason {
 /* The text for sh's stdin: python3 runs the probe, else a C compiler. New string. GPUC_EINVAL for a
  * device that is none. */
 int gpuc__probe_script(char **out, const gpuc__probe_request *request, gpuc_error **err);
+/* The same as a word of a container's command, where the kubelet reads $( and $$ in a way of its own. */
+int gpuc__probe_script_for_pod(char **out, const gpuc__probe_request *request, gpuc_error **err);
 /* When the run has ended by itself, whatever hangs: a time for the caller. */
 int gpuc__probe_timeout_ms(size_t devices);
 /* Reads stdout of the run. Lines that are not ours are ignored; stderr's tail explains a run that

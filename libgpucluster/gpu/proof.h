@@ -73,6 +73,13 @@ int gpuc__proof_verdict(const gpuc__machine_proof *proof);
 int gpuc__proof_targets(char ***out, size_t *count, const gpuc__collect *collect, gpuc_error **err);
 void gpuc__proof_targets_free(char **list);
 
+/* The uuids that a pod must leave alone: of GPUs and MIG devices with running processes. As above. */
+int gpuc__proof_in_use(char ***out, size_t *count, const gpuc__machine_proof *proof, gpuc_error **err);
+/* Judges k8s.pod and k8s.compute by what the probe printed in a pod on the machine (container form).
+ * error: why the pod failed, or NULL; all: it was given all GPUs of the machine. */
+int gpuc__proof_set_pod(gpuc__machine_proof *proof, const char *log, size_t length, bool all,
+                        const gpuc_error *error, gpuc_error **err);
+
 /* What to do with a label. KEEP: something was skipped, nothing failed. */
 typedef enum gpuc__label_wish {
     GPUC__LABEL_REMOVE = -1,

@@ -51,6 +51,13 @@ gpuc__kube_call *gpuc__node_drain(gpuc__kube *kube, const char *name, int deadli
 gpuc__kube_call *gpuc__node_delete(gpuc__kube *kube, const char *name, gpuc__kube_done_fn done,
                                    void *data);
 
+/* The pods on a node, of all namespaces. result: {"items": [...]}. */
+gpuc__kube_call *gpuc__node_pods(gpuc__kube *kube, const char *name, int deadline_ms,
+                                 gpuc__kube_done_fn done, void *data);
+/* How many nvidia.com/gpu such pods hold; ended ones hold none, and those of the run (NULL: none) do
+ * not count. */
+long gpuc__node_gpus_held(const json_t *pods, const char *run_id);
+
 /* Whether drain moves this pod: false for DaemonSet, mirror and finished pods. */
 bool gpuc__node_pod_drains(const json_t *pod);
 #endif

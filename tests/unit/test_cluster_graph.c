@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `up`, `verify` and `down` consist of, for one control plane, one CPU worker and two GPU
- * workers: which steps on which machine, and what waits for what. Nothing is run. */
+/* What `up`, `verify` and `down` consist of: which steps on which machine, what waits for what. */
 #include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>

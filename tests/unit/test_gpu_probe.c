@@ -53,6 +53,25 @@ static void test_gpu_probe__script_holds_what_runs(void **state)
     gpuc__free(text);
 }
 
+/* The kubelet reads "$$" as "$", and so "$$(" as no reference to a variable. */
+static void test_gpu_probe__script_for_a_pod_comes_through_the_kubelet(void **state)
+{
+    gpuc__probe_request request = {.container = true};
+    char *plain = NULL, *doubled = NULL;
+    size_t n = 0;
+
+    assert_int_equal(gpuc__probe_script(&plain, &request, NULL), GPUC_OK);
+    assert_int_equal(gpuc__probe_script_for_pod(&doubled, &request, NULL), GPUC_OK);
+    for (const char *at = doubled; *at; at++) {
+        at += at[0] == '$' && at[1] == '$';
+        assert_int_equal(*at, plain[n++]);
+    }
+    assert_int_equal(plain[n], '\0');
+    assert_true(strlen(doubled) > n);
+    gpuc__free(plain);
+    gpuc__free(doubled);
+}
+
 static void test_gpu_probe__script_refuses_what_is_no_device(void **state)
 {
     static const char *const bad[] = {"", "0", "0000:0a:00.0", "GPU-1;reboot", "GPU-'", "GPU-1 GPU-2"};
@@ -262,6 +281,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gpu_probe__script_holds_what_runs),
+        cmocka_unit_test(test_gpu_probe__script_for_a_pod_comes_through_the_kubelet),
         cmocka_unit_test(test_gpu_probe__script_refuses_what_is_no_device),
         cmocka_unit_test(test_gpu_probe__reads_a_pass),
         cmocka_unit_test(test_gpu_probe__mig_devices_have_a_parent),

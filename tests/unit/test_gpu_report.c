@@ -42,6 +42,7 @@ static void test_gpu_report__pass_needs_the_cluster(void **state)
     gpuc__proof_labels(p, true, &gpu, &cuda);
     assert_int_equal(cuda, GPUC__LABEL_KEEP);
     set(p, "k8s.pod", GPUC_CHECK_PASS);
+    set(p, "k8s.compute", GPUC_CHECK_PASS);
     gpuc__proof_labels(p, true, &gpu, &cuda);
     assert_int_equal(cuda, GPUC__LABEL_SET);
     assert_int_equal(gpuc__proof_verdict(p), GPUC_CHECK_PASS);
@@ -89,6 +90,7 @@ static gpuc_report *two_machines(void)
 
     set(w1, "k8s.alloc", GPUC_CHECK_PASS);
     set(w1, "k8s.pod", GPUC_CHECK_PASS);
+    set(w1, "k8s.compute", GPUC_CHECK_PASS);
     assert_non_null(report);
     assert_int_equal(gpuc__report_add_machine(report, w1, NULL), GPUC_OK);
     assert_int_equal(gpuc__report_add_machine(

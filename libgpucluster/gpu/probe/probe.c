@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,19 +27,21 @@
 #define ROUNDS 6
 #define THREADS 256u
 #define MIB_LEAST 256
+#define MIB_SIMULATED 16
 #define DEADLINE_AFTER_HANG 20
 #define GRACE_MS 2000
 #define TEXT_MAX_BYTES 400
 #define PTX_MAX (1024 * 1024)
-#define OUTPUT_MAX 65536
 
 enum { ATTR_SMS = 16, ATTR_COMPUTE_MODE = 20, ATTR_ECC = 32, ATTR_MEMORY_KHZ = 36,
        ATTR_BUS_BITS = 37, ATTR_L2 = 38, ATTR_MAJOR = 75, ATTR_MINOR = 76 };
 enum { JIT_ERROR_LOG = 5, JIT_ERROR_LOG_SIZE = 6 };
 
-/* What is known of one device; a field that is not is not printed. */
+/* What is known of one device; a field that is not is not printed. It lies in memory that the device's
+ * process shares with its parent. */
 typedef struct result {
-    const char *device;
+    char at[64]; /* the call under way: told before it is made, so that the parent knows where it hung */
+    char device[128];
     char parent[128]; /* of a MIG device */
     int index;
     int cuda;
@@ -48,7 +51,7 @@ typedef struct result {
     long memory_mib, mib; /* < 0: not known */
     int64_t mismatches, host_mismatches;
     double gbs;
-    const char *status;
+    int passed, done;
     char stage[64], error[64], detail[4096];
     int code;
 } result;
@@ -96,6 +99,13 @@ static void add_known(line *l, const char *key, long long value)
 {
     if (value >= 0)
         add(l, ",\"%s\":%lld", key, value);
+}
+
+static int is_simulated(void)
+{
+    struct stat marker;
+
+    return stat(SIMULATED_MARKER, &marker) == 0 && S_ISDIR(marker.st_mode);
 }
 
 static void write_all(const char *text, size_t length)
@@ -148,8 +158,8 @@ static void say_result(const char *event, const result *r)
     add_known(&l, "host_mismatches", r->host_mismatches);
     if (r->gbs > 0)
         add(&l, ",\"gbs\":%.1f", r->gbs);
-    if (r->status)
-        add_text(&l, "status", r->status);
+    if (r->passed || r->stage[0])
+        add_text(&l, "status", r->passed ? "pass" : "fail");
     if (r->stage[0]) {
         add_text(&l, "stage", r->stage);
         add(&l, ",\"code\":%d", r->code);
@@ -205,27 +215,22 @@ static void fail(result *r, const char *stage, int code, const char *error, cons
 {
     if (r->stage[0])
         return;
-    r->status = "fail";
     r->code = code;
     snprintf(r->stage, sizeof(r->stage), "%s", stage);
     snprintf(r->error, sizeof(r->error), "%s", error);
     snprintf(r->detail, sizeof(r->detail), "%s", detail);
 }
 
-/* Each call is told to the parent before it is made, which so knows where a device hung. */
-static void mark(const char *stage)
+static void mark(const cuda *c, const char *stage)
 {
-    line l = {"", 0};
-
-    add(&l, "@%s\n", stage);
-    write_all(l.text, l.length);
+    snprintf(c->r->at, sizeof(c->r->at), "%s", stage);
 }
 
 static int cuda_open(cuda *c)
 {
     void *library, *symbol;
 
-    mark("dlopen");
+    mark(c, "dlopen");
     library = dlopen("libcuda.so.1", RTLD_NOW);
     if (!library) {
         fail(c->r, "dlopen", 0, "NO_LIBCUDA", dlerror());
@@ -244,7 +249,7 @@ static int present(cuda *c, const char *name, int there)
     char text[128];
 
     if (there) {
-        mark(name);
+        mark(c, name);
         return 1;
     }
     snprintf(text, sizeof(text), "libcuda.so.1 has no %s", name);
@@ -269,7 +274,7 @@ static int passed(cuda *c, const char *name, int code)
     (present(c, #name, (c)->name != NULL) && passed(c, #name, (c)->name arguments))
 /* The same without a word about a failure. */
 #define TRY(c, name, arguments)                                                                    \
-    ((c)->name && (mark(#name), (c)->name arguments == 0))
+    ((c)->name && (mark(c, #name), (c)->name arguments == 0))
 
 static int attribute(const cuda *c, int which, int device)
 {
@@ -400,12 +405,13 @@ static int fit(run *g, long mib)
 {
     size_t free_bytes = 0, total = 0;
     result *r = g->c->r;
-    long wanted = (4l * r->l2_kib + 1023) / 1024, most;
+    long wanted = (4l * r->l2_kib + 1023) / 1024, least = is_simulated() ? MIB_SIMULATED : MIB_LEAST;
+    long most;
 
     if (!CALL(g->c, cuMemGetInfo_v2, (&free_bytes, &total)))
         return 0;
     r->memory_mib = (long)(total >> 20);
-    wanted = mib ? mib : wanted > MIB_LEAST ? wanted : MIB_LEAST;
+    wanted = mib ? mib : wanted > least ? wanted : least;
     most = (long)(free_bytes / 4 >> 20);
     r->mib = wanted < most ? wanted : most;
     if (r->mib < 1)
@@ -522,7 +528,7 @@ static void compute(cuda *c, int device, const char *ptx, long mib)
                  3 * WINDOW);
         fail(r, "compare", 0, "MISMATCH", text);
     } else if (done) {
-        r->status = "pass";
+        r->passed = 1;
     }
 }
 
@@ -535,7 +541,7 @@ static void probe(result *r, const char *ptx, long mib)
     if (cuda_open(&c) && CALL(&c, cuInit, (0)) && CALL(&c, cuDriverGetVersion, (&r->cuda)) &&
         CALL(&c, cuDeviceGet, (&device, 0)) && describe(&c, device))
         compute(&c, device, ptx, mib);
-    say_result("gpu", r);
+    r->done = 1;
 }
 
 /* ---- supervision ---- */
@@ -545,7 +551,36 @@ typedef struct options {
     char *ptx;
 } options;
 
-enum verdict { PASS, FAIL, HANG };
+/* The last line stands for the whole run: a part of it for each device. */
+typedef struct summary {
+    line text;
+    int devices, failed;
+} summary;
+
+static void add_summary(summary *s, const result *r)
+{
+    add(&s->text, "%s{\"device\":\"%s\"", s->devices ? "," : "", r->device);
+    add_text(&s->text, "status", r->passed ? "pass" : "fail");
+    if (r->gbs > 0)
+        add(&s->text, ",\"gbs\":%.1f", r->gbs);
+    if (r->stage[0]) {
+        add(&s->text, ",\"code\":%d", r->code);
+        add_text(&s->text, "error", r->error);
+    }
+    add(&s->text, "}");
+    s->devices++;
+    s->failed += !r->passed;
+}
+
+static int say_end(const summary *s)
+{
+    line l = {"", 0};
+
+    add(&l, "{\"event\":\"end\",\"devices\":%d,\"failed\":%d,\"gpus\":[%s]", s->devices, s->failed,
+        s->text.text);
+    say(&l);
+    return s->devices && !s->failed ? 0 : 5;
+}
 
 static long now_ms(void)
 {
@@ -555,33 +590,19 @@ static long now_ms(void)
     return (long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Appends, and lets the oldest half go when there is no room. */
-static void append(char *output, size_t *used, const char *part, size_t length)
-{
-    if (*used + length >= OUTPUT_MAX) {
-        size_t drop = OUTPUT_MAX / 2 < *used ? OUTPUT_MAX / 2 : *used;
-
-        memmove(output, output + drop, *used - drop);
-        *used -= drop;
-    }
-    memcpy(output + *used, part, length);
-    *used += length;
-    output[*used] = '\0';
-}
-
-/* What the child printed; whether it ended before the deadline. */
-static int read_all(int reader, long deadline_ms, char *output)
+/* What the driver's libraries had to say goes to output; whether the child ended in time. */
+static int read_all(int reader, long deadline_ms, char *output, size_t size)
 {
     long until = now_ms() + deadline_ms;
     size_t used = 0;
 
-    output[0] = '\0';
     for (;;) {
         struct pollfd ready = {.fd = reader, .events = POLLIN};
         long left = until - now_ms();
         char part[4096];
         ssize_t n;
 
+        output[used] = '\0';
         if (left <= 0)
             return 0;
         if (poll(&ready, 1, (int)left) <= 0)
@@ -589,8 +610,12 @@ static int read_all(int reader, long deadline_ms, char *output)
         n = read(reader, part, sizeof(part));
         if (n == 0)
             return 1;
-        if (n > 0)
-            append(output, &used, part, (size_t)n);
+        if (n > 0 && (size_t)n > size - 1 - used)
+            n = (ssize_t)(size - 1 - used);
+        if (n > 0) {
+            memcpy(output + used, part, (size_t)n);
+            used += (size_t)n;
+        }
     }
 }
 
@@ -614,92 +639,76 @@ static void ending(pid_t child, int killed, char *out, size_t size)
         snprintf(out, size, "exit status %d", WEXITSTATUS(status));
 }
 
-/* The child's "gpu" line goes out as it is. Without one: the stage it was at, and what it said that
- * is no line of ours. */
-static int judge(result *r, char *output, enum verdict *verdict)
+static void run_child(int writer, result *r, const options *o)
 {
-    char *at = output, *end;
-    size_t used = strlen(r->detail);
-
-    snprintf(r->stage, sizeof(r->stage), "fork");
-    for (; *at; at = end + 1) {
-        end = strchr(at, '\n');
-        if (!end)
-            return 0;
-        *end = '\0';
-        if (strncmp(at, "{\"event\":\"gpu\",", 15) == 0 && end[-1] == '}') {
-            *verdict = strstr(at, "\"status\":\"pass\"") ? PASS : FAIL;
-            *end = '\n';
-            write_all(at, (size_t)(end - at) + 1);
-            return 1;
-        }
-        if (*at == '@')
-            snprintf(r->stage, sizeof(r->stage), "%s", at + 1);
-        else if (*at && used < sizeof(r->detail) - 1)
-            used += (size_t)snprintf(r->detail + used, sizeof(r->detail) - used, "\n%s", at);
-    }
-    return 0;
+    dup2(writer, 1);
+    dup2(writer, 2);
+    setenv("CUDA_VISIBLE_DEVICES", r->device, 1);
+    setenv("CUDA_CACHE_DISABLE", "1", 1); /* nothing is written on the machine */
+    probe(r, o->ptx, o->mib);
+    _exit(0);
 }
 
-static enum verdict supervise(result *r, const options *o)
+/* It ended without a result, or not at all. */
+static void explain(result *r, long deadline, int ended, const char *how, char *output)
 {
-    static char output[OUTPUT_MAX + 1];
-    enum verdict verdict = FAIL;
+    char before[64] = "";
+    size_t length = strlen(output);
+
+    while (length && output[length - 1] == '\n')
+        output[--length] = '\0';
+    if (!ended)
+        snprintf(before, sizeof(before), "no end after %ld s; ", deadline);
+    r->stage[0] = '\0';
+    r->passed = 0;
+    fail(r, r->at, 0, ended ? "CRASHED" : "TIMEOUT", "");
+    snprintf(r->detail, sizeof(r->detail), "%s%s%s%s", before, how, length ? "\n" : "", output);
+}
+
+static void supervise(result *r, const options *o)
+{
+    char output[1024] = "", how[64];
     int pipe_ends[2], ended;
-    char how[64];
     pid_t child;
 
+    snprintf(r->at, sizeof(r->at), "fork");
     say_result("begin", r);
     if (pipe(pipe_ends) != 0 || (child = fork()) < 0) {
-        fail(r, "fork", errno, "CRASHED", strerror(errno));
+        fail(r, "fork", 0, "CRASHED", strerror(errno));
         say_result("gpu", r);
-        return FAIL;
+        return;
     }
     if (child == 0) {
-        dup2(pipe_ends[1], 1);
-        dup2(pipe_ends[1], 2);
         close(pipe_ends[0]);
-        close(pipe_ends[1]);
-        setenv("CUDA_VISIBLE_DEVICES", r->device, 1);
-        setenv("CUDA_CACHE_DISABLE", "1", 1); /* nothing is written on the machine */
-        probe(r, o->ptx, o->mib);
-        _exit(0);
+        run_child(pipe_ends[1], r, o);
     }
     close(pipe_ends[1]);
-    ended = read_all(pipe_ends[0], 1000 * o->deadline, output);
+    ended = read_all(pipe_ends[0], 1000 * o->deadline, output, sizeof(output));
     if (!ended)
         kill(child, SIGKILL);
     ending(child, !ended, how, sizeof(how));
     close(pipe_ends[0]);
-    if (ended)
-        snprintf(r->detail, sizeof(r->detail), "%s", how);
-    else
-        snprintf(r->detail, sizeof(r->detail), "no end after %ld s; %s", o->deadline, how);
-    if (judge(r, output, &verdict))
-        return verdict;
-    r->status = "fail";
-    snprintf(r->error, sizeof(r->error), "%s", ended ? "CRASHED" : "TIMEOUT");
+    if (!ended || !r->done)
+        explain(r, o->deadline, ended, how, output);
     say_result("gpu", r);
-    return ended ? FAIL : HANG;
 }
 
 /* ---- the program ---- */
 
-/* "DEVICE" or, of a MIG device, "DEVICE=PARENT/INDEX", which is cut. */
-static int read_target(result *r, char *text)
+/* "DEVICE" or, of a MIG device, "DEVICE=PARENT/INDEX". */
+static int read_target(result *r, const char *text)
 {
-    char *place = strchr(text, '='), *slash = place ? strrchr(place, '/') : NULL;
+    const char *place = strchr(text, '='), *slash = place ? strrchr(place, '/') : NULL;
 
     memset(r, 0, sizeof(*r));
     r->memory_mib = r->mib = -1;
     r->mismatches = r->host_mismatches = -1;
-    r->device = text;
+    snprintf(r->device, sizeof(r->device), "%.*s", (int)strcspn(text, "="), text);
     if (!place)
         return 1;
     if (!slash)
         return 0;
-    *place = *slash = '\0';
-    snprintf(r->parent, sizeof(r->parent), "%s", place + 1);
+    snprintf(r->parent, sizeof(r->parent), "%.*s", (int)(slash - place - 1), place + 1);
     r->index = (int)strtol(slash + 1, NULL, 10);
     return 1;
 }
@@ -752,39 +761,34 @@ static int read_options(options *o, int argc, char **argv)
 
 static void start(int devices)
 {
-    struct stat marker;
     line l = {"", 0};
-    int simulated = stat(SIMULATED_MARKER, &marker) == 0 && S_ISDIR(marker.st_mode);
 
     add(&l, "{\"event\":\"start\",\"runner\":\"cc\",\"devices\":%d,\"simulated\":%s", devices,
-        simulated ? "true" : "false");
+        is_simulated() ? "true" : "false");
     say(&l);
 }
 
 int main(int argc, char **argv)
 {
     options o = {0, 60, NULL};
-    int first = read_options(&o, argc, argv), devices, failed = 0, i;
-    line l = {"", 0};
-    result r;
+    int first = read_options(&o, argc, argv), i;
+    static summary whole;
 
     o.ptx = read_ptx();
     if (first < 0 || !o.ptx)
         return usage();
-    devices = argc - first;
-    start(devices);
+    start(argc - first);
     for (i = first; i < argc; i++) {
-        enum verdict verdict;
+        /* of its own, since a process that could not be killed may write there yet */
+        result *r = mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-        if (!read_target(&r, argv[i]))
+        if (r == MAP_FAILED || !read_target(r, argv[i]))
             return usage();
-        verdict = supervise(&r, &o);
-        failed += verdict != PASS;
-        if (verdict == HANG && o.deadline > DEADLINE_AFTER_HANG)
+        supervise(r, &o);
+        add_summary(&whole, r);
+        if (strcmp(r->error, "TIMEOUT") == 0 && o.deadline > DEADLINE_AFTER_HANG)
             o.deadline = DEADLINE_AFTER_HANG;
     }
-    add(&l, "{\"event\":\"end\",\"devices\":%d,\"failed\":%d", devices, failed);
-    say(&l);
     free(o.ptx);
-    return devices && !failed ? 0 : 5;
+    return say_end(&whole);
 }

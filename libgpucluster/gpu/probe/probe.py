@@ -5,7 +5,7 @@ usage: python3 -c PROGRAM [--mib N] [--deadline SECONDS] DEVICE[=PARENT/INDEX] .
 Devices are UUIDs as nvidia-smi -L prints them, probed in turn, each by a process of its own that sees
 no other: a GPU that hangs or takes the process down does not hide the next. probe.c does the same
 where there is a compiler and no python3, and prints the same lines: one JSON object each, "start",
-then "begin" and "gpu" for every device, "end". Exit status: 0 every device passed, 5 one failed or
+then "begin" and "gpu" for every device, "end" with a summary of them. Exit status: 0 every device passed, 5 one failed or
 there was none, 2 wrong arguments.
 """
 import argparse
@@ -23,6 +23,7 @@ WINDOW = 1024  # words compared on the host at the start, the middle and the end
 ROUNDS = 6
 THREADS = 256
 MIB_LEAST = 256  # of each buffer, unless told otherwise
+MIB_SIMULATED = 16
 DEADLINE_AFTER_HANG = 20  # seconds for each device that comes after one that hung
 GRACE = 2  # seconds for a killed process to go; one that waits for its GPU may never
 
@@ -81,6 +82,9 @@ FIELDS = ("runner", "devices", "failed", "simulated", "device", "parent", "index
           "error", "detail")
 
 
+SUMMARY = ("device", "status", "gbs", "code", "error")
+
+
 class CudaError(Exception):
     def __init__(self, stage, code, name, detail=""):
         Exception.__init__(self, "%s: %d %s" % (stage, code, name))
@@ -94,11 +98,13 @@ class CudaError(Exception):
 class Cuda(object):
     """libcuda with every result checked: cuda.cuInit(0) raises CudaError.
 
-    Each call is told to the parent before it is made, which so knows where a device hung.
+    Each call is told to the parent before it is made, which so knows where a device hung, and what
+    was known of it by then.
     """
 
-    def __init__(self):
-        mark("dlopen")
+    def __init__(self, result):
+        self.result = result
+        self.mark("dlopen")
         try:
             self.library = ctypes.CDLL("libcuda.so.1")
         except OSError as error:
@@ -113,11 +119,14 @@ class Cuda(object):
         function.restype = Int
 
         def checked(*arguments):
-            mark(symbol)
+            self.mark(symbol)
             code = function(*arguments)
             if code:
                 raise CudaError(symbol, code, self.error_name(code))
         return checked
+
+    def mark(self, symbol):
+        write_line("@" + json.dumps([symbol, self.result]))
 
     def error_name(self, code):
         name = ctypes.c_char_p()
@@ -142,13 +151,25 @@ def write_line(text):
     os.write(1, (text + "\n").encode("ascii"))
 
 
+def object_text(named):
+    return "{" + ",".join('"%s":%s' % (key, value_text(value)) for key, value in named) + "}"
+
+
 def say(event, fields):
-    named = [("event", event)] + [(key, fields[key]) for key in FIELDS if key in fields]
-    write_line("{" + ",".join('"%s":%s' % (key, value_text(value)) for key, value in named) + "}")
+    write_line(object_text([("event", event)] + [(k, fields[k]) for k in FIELDS if k in fields]))
 
 
-def mark(stage):
-    write_line("@" + stage)
+def say_end(results):
+    """The last line stands for the whole run."""
+    failed = sum(result["status"] != "pass" for result in results)
+    gpus = [object_text([(k, result[k]) for k in SUMMARY if k in result]) for result in results]
+    write_line('{"event":"end","devices":%d,"failed":%d,"gpus":[%s]}'
+               % (len(results), failed, ",".join(gpus)))
+    return 0 if results and not failed else 5
+
+
+def is_simulated():
+    return os.path.isdir(SIMULATED_MARKER)
 
 
 def bus_id(text):
@@ -292,7 +313,8 @@ def fit(cuda, mib, result):
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
     cuda.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total))
     result["memory_mib"] = total.value >> 20
-    wanted = mib or max(MIB_LEAST, (4 * result["l2_kib"] + 1023) // 1024)
+    least = MIB_SIMULATED if is_simulated() else MIB_LEAST
+    wanted = mib or max(least, (4 * result["l2_kib"] + 1023) // 1024)
     result["mib"] = max(1, min(wanted, free.value // 4 >> 20))
     return result["mib"] << 20
 
@@ -341,7 +363,7 @@ def probe(result, ptx, mib):
     """The device's own process."""
     version, device = Int(), Int()
     try:
-        cuda = Cuda()
+        cuda = Cuda(result)
         cuda.cuInit(0)
         cuda.cuDriverGetVersion(ctypes.byref(version))
         result["cuda"] = version.value
@@ -398,7 +420,7 @@ def ending(child, killed):
 
 
 def supervise(result, ptx, options):
-    """Probes one device: "pass", "fail" or "hang"."""
+    """Probes one device; what is known of it then. The device's process knows the most."""
     say("begin", result)
     reader, writer = os.pipe()
     child = os.fork()
@@ -415,17 +437,17 @@ def supervise(result, ptx, options):
     for line in output.decode("ascii", "replace").splitlines():
         if line.startswith('{"event":"gpu",') and line.endswith("}"):
             write_line(line)
-            return "pass" if '"status":"pass"' in line else "fail"
-        if line.startswith("@"):
-            stage = line[1:]
+            return json.loads(line)
+        if line.startswith("@") and line.endswith("]"):
+            stage, result = json.loads(line[1:])
         elif line:
             noise.append(line)
     result.update(status="fail", stage=stage, code=0, error="CRASHED" if ended else "TIMEOUT",
-                  detail="\n".join([how] + noise[-3:]))
+                  detail="\n".join([how] + noise))
     if not ended:
         result["detail"] = "no end after %d s; %s" % (options.deadline, result["detail"])
     say("gpu", result)
-    return "fail" if ended else "hang"
+    return result
 
 
 def target(text):
@@ -445,16 +467,13 @@ def main(arguments):
     parser.add_argument("devices", type=target, nargs="*", metavar="DEVICE[=PARENT/INDEX]")
     options = parser.parse_args(arguments)
     ptx = sys.stdin.read()
-    failed = 0
-    say("start", {"runner": "python3", "devices": len(options.devices),
-                  "simulated": os.path.isdir(SIMULATED_MARKER)})
-    for result in options.devices:
-        verdict = supervise(result, ptx, options)
-        failed += verdict != "pass"
-        if verdict == "hang":
+    results = []
+    say("start", {"runner": "python3", "devices": len(options.devices), "simulated": is_simulated()})
+    for device in options.devices:
+        results.append(supervise(device, ptx, options))
+        if results[-1].get("error") == "TIMEOUT":
             options.deadline = min(options.deadline, DEADLINE_AFTER_HANG)
-    say("end", {"devices": len(options.devices), "failed": failed})
-    return 0 if options.devices and not failed else 5
+    return say_end(results)
 
 
 sys.exit(main(sys.argv[1:]))

@@ -62,12 +62,14 @@ bed_bundle_manifest() { # DIR
   "coredns": "$(bed_version coredns)",
   "pause": "$(bed_version pause)",
   "cuda": "$(bed_version cuda_image)",
+  "python": "$(bed_version python_image)",
   "images": [
     $entries
   ],
   "simulated": [
     "nvcr.io/nvidia/k8s-device-plugin: a stand-in made by the test bed, SIMULATED GPUs only",
     "nvcr.io/nvidia/cuda: a userland from Debian packages under the name of NVIDIA's image, without CUDA",
+    "docker.io/library/python: Debian's python3 under the name of Python's image",
     "ghcr.io/flannel-io/flannel-cni-plugin: the plugin of containernetworking/plugins v$(bed_version flannel_cni)",
     "all programs are built from source by the test bed, none is upstream's binary"
   ]

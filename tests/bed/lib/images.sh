@@ -5,8 +5,9 @@
 BED_IPTABLES_DEBS="libc6 iptables libxtables12 libip4tc2 libip6tc2 libnftnl11 libmnl0
     libnfnetlink0 libnetfilter-conntrack3 conntrack nftables libnftables1 libgmp10
     libjansson4 libedit2 libbsd0 libmd0 libtinfo6"
-BED_CUDA_DEBS="libc6 libtinfo6 bash zlib1g libexpat1 libffi8 python3.11-minimal
-    libpython3.11-minimal libpython3.11-stdlib python3-minimal"
+BED_CUDA_DEBS="libc6 libtinfo6 bash"
+BED_PYTHON_DEBS="zlib1g libexpat1 libffi8 python3.11-minimal libpython3.11-minimal
+    libpython3.11-stdlib python3-minimal"
 
 BED_RUN_PATH='"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]'
 
@@ -88,11 +89,12 @@ bed_images_node() { # FILE
     rm -rf "$work"
 }
 
-# The GPU images: the device plugin stand-in, and a userland under the name of
-# NVIDIA's CUDA image. As in reality neither holds a driver: nvidia-smi and the
+# The GPU images: the device plugin stand-in, a userland under the name of
+# NVIDIA's CUDA image, and over it one with python3 under the name of Python's,
+# for the compute probe. As in reality none holds a driver: nvidia-smi and the
 # libraries come from the machine through the container runtime.
 bed_images_gpu() { # FILE
-    local work tree all='"NVIDIA_VISIBLE_DEVICES=all","NVIDIA_DRIVER_CAPABILITIES=compute,utility"'
+    local work tree userland all='"NVIDIA_VISIBLE_DEVICES=all","NVIDIA_DRIVER_CAPABILITIES=compute,utility"'
     local env='"Env":["PATH=/usr/local/nvidia/bin:/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",'$all']'
     work=$(mktemp -d "$BED_CACHE/work.XXXXXX")
     tree=$work/plugin
@@ -105,9 +107,16 @@ bed_images_gpu() { # FILE
     # shellcheck disable=SC2086 # a list of names
     bed_debs "$tree" $BED_CUDA_DEBS
     bed_busybox "$tree"
-    ln -sf python3.11 "$tree/usr/bin/python3"
+    userland=$(bed_layer "$work/a" "$tree")
     bed_image_add "$work/a" "nvcr.io/nvidia/cuda:$(bed_version cuda_image)" \
-        "{$env,\"Cmd\":[\"/bin/bash\"]}" "$(bed_layer "$work/a" "$tree")"
+        "{$env,\"Cmd\":[\"/bin/bash\"]}" "$userland"
+    tree=$work/python
+    # shellcheck disable=SC2086 # a list of names
+    bed_debs "$tree" $BED_PYTHON_DEBS
+    bed_usrmerge "$tree"
+    ln -sf python3.11 "$tree/usr/bin/python3"
+    bed_image_add "$work/a" "docker.io/library/python:$(bed_version python_image)" \
+        "{$BED_RUN_PATH,\"Cmd\":[\"python3\"]}" "$userland" "$(bed_layer "$work/a" "$tree")"
     bed_archive_pack "$work/a" "$1"
     rm -rf "$work"
 }
