@@ -6,7 +6,8 @@ packages="build-essential cmake ninja-build pkg-config git
     libcurl4-openssl-dev libjansson-dev libssh2-1-dev libssl-dev libuv1-dev libsqlite3-dev
     libyaml-dev libxml2-dev"
 test_packages="libcmocka-dev swig python3 python3-dev python3-venv golang-go openssh-server openssh-client
-    valgrind abigail-tools shellcheck pmccabe pssh clustershell sqlite3 iproute2 curl man-db"
+    valgrind abigail-tools shellcheck pmccabe pssh clustershell sqlite3 iproute2 curl man-db
+    libxml2-utils python3-jsonschema chromium"
 if [ "${1:-}" = test ]; then
     packages="$packages $test_packages"
 fi
