@@ -65,34 +65,84 @@ static int follow(cli *c, gpuc_job *job)
     return status;
 }
 
+#define SETS_MAX 64
+#define FILES_MAX 64
+#define STDIN_MAX (4u * 1024 * 1024)
+
+typedef struct wish {
+    const char *cluster, *kind;
+    const char *sets[SETS_MAX], *files[FILES_MAX];
+    size_t set_count, file_count;
+} wish;
+
+/* Standard input as a manifest; more than the library takes is refused by it. */
+static int add_stdin(gpuc_job *job, gpuc_error **error)
+{
+    char *text = malloc(STDIN_MAX + 1);
+    size_t length = text ? fread(text, 1, STDIN_MAX + 1, stdin) : 0;
+    int rc = text ? gpuc_job_add_text(job, text, length, "stdin", error) : GPUC_ENOMEM;
+
+    free(text);
+    return rc;
+}
+
+static int make_job(cli *c, const wish *w, gpuc_job **job, gpuc_error **error)
+{
+    int rc = w->kind ? gpuc_job_new(job, c->cluster, w->kind, error)
+                     : gpuc_job_new_manifest(job, c->cluster, error);
+
+    for (size_t i = 0; i < w->file_count && rc == GPUC_OK; i++)
+        rc = strcmp(w->files[i], "-") == 0 ? add_stdin(*job, error)
+                                           : gpuc_job_add_file(*job, w->files[i], error);
+    for (size_t i = 0; i < w->set_count && rc == GPUC_OK; i++)
+        rc = set_parameter(*job, w->sets[i], error);
+    return rc;
+}
+
+/* One option; 0, or the exit status of a wrong use. */
+static int take_option(cli *c, wish *w, int option)
+{
+    if (option == 'c') {
+        w->cluster = optarg;
+    } else if (option == 'f') {
+        if (w->file_count == FILES_MAX)
+            return usage_error(c, "--file %d times at most", FILES_MAX);
+        w->files[w->file_count++] = optarg;
+    } else if (strchr(optarg, '=') && w->set_count < SETS_MAX) {
+        w->sets[w->set_count++] = optarg;
+    } else {
+        return usage_error(c, "--set wants KEY=VALUE, not \"%s\", %d times at most", optarg,
+                           SETS_MAX);
+    }
+    return 0;
+}
+
 int cmd_run(cli *c, int argc, char **argv)
 {
     static const struct option options[] = {{"cluster", required_argument, NULL, 'c'},
+                                            {"file", required_argument, NULL, 'f'},
                                             {"set", required_argument, NULL, 's'},
                                             {NULL, 0, NULL, 0}};
-    const char *cluster = NULL, *sets[64];
     gpuc_error *error = NULL;
     gpuc_job *job = NULL;
-    size_t count = 0;
+    wish w = {0};
     int o, status, rc;
 
-    while ((o = next_option(c, argc, argv, "c:", options, &status)) != -1) {
-        if (o == BAD_OPTION)
+    while ((o = next_option(c, argc, argv, "c:f:", options, &status)) != -1) {
+        if (o == BAD_OPTION || (status = take_option(c, &w, o)))
             return status;
-        if (o == 'c')
-            cluster = optarg;
-        else if (strchr(optarg, '=') && count < 64)
-            sets[count++] = optarg;
-        else
-            return usage_error(c, "--set wants KEY=VALUE, not \"%s\", 64 times at most", optarg);
     }
-    if (optind >= argc)
-        return usage_error(c, "run wants the kind of job, for one: gpucluster run nvidia-smi");
-    if ((status = arguments(c, argc, argv, 1, 1)) || (status = open_cluster(c, cluster)))
+    if (optind >= argc && !w.file_count)
+        return usage_error(c, "run wants the kind of job, for one: gpucluster run nvidia-smi, or a "
+                              "manifest: gpucluster run -f FILE");
+    if (optind < argc && w.file_count)
+        return usage_error(c, "run wants a kind of job or manifests (-f), not both");
+    if ((status = arguments(c, argc, argv, 0, 1)))
         return status;
-    rc = gpuc_job_new(&job, c->cluster, argv[optind], &error);
-    for (size_t i = 0; i < count && rc == GPUC_OK; i++)
-        rc = set_parameter(job, sets[i], &error);
+    w.kind = argv[optind];
+    if ((status = open_cluster(c, w.cluster)))
+        return status;
+    rc = make_job(c, &w, &job, &error);
     status = rc < 0 ? print_error(c, error) : follow(c, job);
     gpuc_job_unref(job);
     return status;

@@ -32,6 +32,7 @@ _gpucluster() {
                 --passphrase-env | --known-hosts | --jump | --sudo-password-env | --gpus | --parallel | \
                 --connect-timeout | --context | --namespace | --image | --runtime-class) i=$((i + 1)) ;;
             -c | --cluster) cluster=${COMP_WORDS[++i]} ;;
+            -f | --file) i=$((i + 1)) ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=${COMP_WORDS[i]}; else arguments=$((arguments + 1)); fi ;;
         esac
@@ -40,7 +41,7 @@ _gpucluster() {
         -c | --cluster) _gpucluster_words "$(_gpucluster_clusters)"; return ;;
         --replace | --let-go) _gpucluster_words "$(_gpucluster_machines "$cluster")"; return ;;
         --state-dir | --bundle) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
-        --merge | --kubeconfig | --report | --output | --from | -o | --hosts | --identity | --known-hosts) _gpucluster_files; return ;;
+        -f | --file | --merge | --kubeconfig | --report | --output | --from | -o | --hosts | --identity | --known-hosts) _gpucluster_files; return ;;
         --kind) _gpucluster_words "gce local"; return ;;
         --format) _gpucluster_words "json ctrf junit html table"; return ;;
         --mirror | --server | --port | --skip | --set | --zone | --project | -n | --host | --user | \
@@ -69,7 +70,7 @@ _gpucluster() {
             _gpucluster_words "--host --hosts --user --port --identity --passphrase-env --agent --known-hosts \
                 --trust-on-first-use --jump --sudo-password-env --gpus --parallel --connect-timeout \
                 --kubeconfig --context --namespace --image --runtime-class --label --report --help" ;;
-        run,-*) _gpucluster_words "-c --cluster --set --help" ;;
+        run,-*) _gpucluster_words "-c --cluster -f --file --set --help" ;;
         kubeconfig,-*) _gpucluster_words "--merge --server --help" ;;
         proxy,-*) _gpucluster_words "--port --kubeconfig --help" ;;
         ssh,-*) _gpucluster_words "-c --cluster -t --help" ;;
@@ -80,7 +81,7 @@ _gpucluster() {
         *,-*) _gpucluster_words "--help" ;;
         plan,* | up,* | verify,*)
             [ "$arguments" -gt 0 ] || { _gpucluster_words "$(_gpucluster_clusters)"; _gpucluster_files; } ;;
-        run,*) [ "$arguments" -gt 0 ] || _gpucluster_words "nvidia-smi" ;;
+        run,*) [ "$arguments" -gt 0 ] || _gpucluster_words "nvidia-smi cuda tensorflow pytorch" ;;
         ssh,*) [ "$arguments" -gt 0 ] || _gpucluster_words "$(_gpucluster_machines "$cluster")" ;;
         scp,*)
             compopt -o nospace

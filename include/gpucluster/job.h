@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Jobs: the same container once on every GPU node, its logs and results. */
+/* Jobs: one container on every GPU node, or whatever manifests say; their logs and results. */
 #ifndef GPUCLUSTER_JOB_H
 #define GPUCLUSTER_JOB_H
 
@@ -11,7 +11,7 @@ GPUC_BEGIN_DECLS
  * Prepares a job of a known kind. Nothing is sent yet.
  * @param[out] out      the job, owned by the caller.
  * @param[in]  cluster  not NULL; the job keeps a reference.
- * @param[in]  kind     "nvidia-smi".
+ * @param[in]  kind     "nvidia-smi", "cuda", "tensorflow" or "pytorch".
  * @param[out] err      NULL or where an error goes.
  * @return GPUC_OK, GPUC_EINVAL (unknown kind; the known ones are named), GPUC_ENOMEM.
  * @blocking no
@@ -21,13 +21,49 @@ GPUC_BEGIN_DECLS
 GPUC_API int gpuc_job_new(gpuc_job **out, gpuc_cluster *cluster, const char *kind, gpuc_error **err);
 
 /**
- * Changes a parameter: "image", "command" (a JSON array), "gpus" per node, "namespace",
- * "deadline" in seconds, "node" (run there only), "keep" (true leaves Job and pods behind).
+ * Prepares a job of manifests, which gpuc_job_add_file and gpuc_job_add_text then give. Nothing is
+ * sent yet. Jobs and Pods are run and followed to their end; what else there is (ConfigMaps, claims,
+ * Services) is created before them, in order, and deleted after them when the run has made it.
+ * @param[out] out      the job, owned by the caller.
+ * @param[in]  cluster  not NULL; the job keeps a reference.
+ * @param[out] err      NULL or where an error goes.
+ * @return GPUC_OK, GPUC_ENOMEM.
+ * @blocking no
+ * @threadsafety the context's thread
+ * @since 0.1
+ */
+GPUC_API int gpuc_job_new_manifest(gpuc_job **out, gpuc_cluster *cluster, gpuc_error **err);
+
+/**
+ * Adds the objects of a file, YAML or JSON: several documents and Lists are read, aliases too.
+ * @param[in]  job   of gpuc_job_new_manifest, not started.
+ * @param[in]  path  the file.
+ * @param[out] err   NULL or where an error goes: its message begins with "FILE:LINE:COLUMN:".
+ * @return GPUC_OK, GPUC_EINVAL (not a manifest), GPUC_EUNSUPPORTED (a kind of object that is not known,
+ *         or a key that Kubernetes no longer has; the remedy says what replaces it), GPUC_ELIMIT,
+ *         GPUC_ESTATE, GPUC_ENOMEM, GPUC_ENOTFOUND, GPUC_EPERM, GPUC_EIO. Nothing is added then.
+ * @blocking no
+ * @threadsafety the context's thread
+ * @since 0.1
+ */
+GPUC_API int gpuc_job_add_file(gpuc_job *job, const char *path, gpuc_error **err);
+
+/** As gpuc_job_add_file, of a text. @param[in] job of gpuc_job_new_manifest, not started. @param[in] text not NULL; need not end in NUL. @param[in] length its bytes. @param[in] filename for messages; NULL: "manifest". @param[out] err NULL or where an error goes. @return GPUC_OK, GPUC_EINVAL, GPUC_EUNSUPPORTED, GPUC_ELIMIT, GPUC_ESTATE, GPUC_ENOMEM. @blocking no @threadsafety the context's thread @since 0.1 */
+GPUC_API int gpuc_job_add_text(gpuc_job *job, const char *text, size_t length, const char *filename,
+                               gpuc_error **err);
+
+/**
+ * Changes a parameter. Of any job: "per" (node: one on each GPU machine; gpu: a container for each of
+ * its GPUs; given: one, wherever the scheduler puts it; of manifests node or given), "namespace",
+ * "node" (there only), "deadline" in seconds, "cleanup" (always, on-success or never). Of a job of a
+ * kind: "name", "image", "command" and "args" (JSON arrays), "env" (NAME=VALUE; each call adds one),
+ * "gpus" of each container. docs/jobs.md has their defaults.
  * @param[in]  job    not NULL, not started.
  * @param[in]  key    the parameter.
  * @param[in]  value  its value as text.
  * @param[out] err    NULL or where an error goes.
- * @return GPUC_OK, GPUC_EINVAL, GPUC_ESTATE (started), GPUC_ENOMEM.
+ * @return GPUC_OK, GPUC_EINVAL, GPUC_ENOTFOUND (no such machine), GPUC_ESTATE (started), GPUC_ELIMIT,
+ *         GPUC_ENOMEM.
  * @blocking no
  * @threadsafety the context's thread
  * @since 0.1
@@ -35,12 +71,13 @@ GPUC_API int gpuc_job_new(gpuc_job **out, gpuc_cluster *cluster, const char *kin
 GPUC_API int gpuc_job_set(gpuc_job *job, const char *key, const char *value, gpuc_error **err);
 
 /**
- * Submits the job to every GPU node, follows its logs, waits for its end and cleans up.
+ * Submits the job, follows the logs of all its pods, waits for its end and cleans up.
  * @param[out] out  the operation, owned by the caller; GPUC_EREMOTE when a pod ended badly, with the
  *                  true reason.
  * @param[in]  job  not NULL.
  * @param[out] err  NULL or where an error goes.
- * @return GPUC_OK, GPUC_ESTATE (started already, or the cluster is not up), GPUC_ENOMEM.
+ * @return GPUC_OK, GPUC_ESTATE (started already, or the cluster is not up), GPUC_ENOTFOUND (no machine to
+ *         run on), GPUC_EINVAL (a manifest that cannot be run), GPUC_ENOMEM.
  * @blocking no
  * @threadsafety the context's thread
  * @since 0.1
@@ -51,9 +88,11 @@ GPUC_API int gpuc_job_start(gpuc_op **out, gpuc_job *job, gpuc_error **err);
 GPUC_API int gpuc_job_run(gpuc_job *job, gpuc_error **err);
 
 /**
- * Takes the oldest waiting log line.
+ * Takes the oldest waiting log line. So many wait (100000 lines, 64 MiB); beyond that the oldest are
+ * dropped and counted (lines_dropped of the results), and a warning is logged.
  * @param[out] line  new string (gpuc_free) without the newline.
- * @param[out] node  new string (gpuc_free): the node it came from; may be NULL.
+ * @param[out] node  new string (gpuc_free): where it came from: NODE, NODE/CONTAINER where a pod has
+ *                   several, NODE/POD[/CONTAINER] of a job of manifests; may be NULL.
  * @param[in]  job   not NULL.
  * @return 1 with a line, 0 when none waits now.
  * @blocking no
@@ -62,7 +101,7 @@ GPUC_API int gpuc_job_run(gpuc_job *job, gpuc_error **err);
  */
 GPUC_API int gpuc_job_next_line(char **line, char **node, gpuc_job *job);
 
-/** The results so far as JSON: {"kind","nodes":[{"node","pod","phase","reason","exit_code","lines"}]}. @param[in] job not NULL. @return new string (gpuc_free), or NULL without memory. @blocking no @threadsafety the context's thread @since 0.1 */
+/** The results so far as JSON; docs/jobs.md describes them: {"kind","run","seconds","lines_dropped","pods":[{"workload","node","pod","phase","reason","text","remedy","exit_code","lines","containers":[…]}]}. @param[in] job not NULL. @return new string (gpuc_free), or NULL without memory. @blocking no @threadsafety the context's thread @since 0.1 */
 GPUC_API char *gpuc_job_to_json(const gpuc_job *job);
 
 /** Takes a reference. @param[in] job not NULL. @return job. @blocking no @threadsafety any thread @since 0.1 */

@@ -14,6 +14,25 @@ int gpuc_job_new(gpuc_job **out, gpuc_cluster *cluster, const char *kind, gpuc_e
     return gpuc__job_create(out, cluster, kind, err);
 }
 
+int gpuc_job_new_manifest(gpuc_job **out, gpuc_cluster *cluster, gpuc_error **err)
+{
+    GPUC__CHECK_ARG(err, out && cluster);
+    return gpuc__job_create(out, cluster, NULL, err);
+}
+
+int gpuc_job_add_file(gpuc_job *job, const char *path, gpuc_error **err)
+{
+    GPUC__CHECK_ARG(err, job && path);
+    return gpuc__job_add_file(job, path, err);
+}
+
+int gpuc_job_add_text(gpuc_job *job, const char *text, size_t length, const char *filename,
+                      gpuc_error **err)
+{
+    GPUC__CHECK_ARG(err, job && text);
+    return gpuc__job_add_manifest(job, text, length, filename, err);
+}
+
 int gpuc_job_set(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
 {
     GPUC__CHECK_ARG(err, job && key && value);

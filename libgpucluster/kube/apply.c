@@ -29,9 +29,8 @@ bool gpuc__kube_is_namespaced(const json_t *object)
     const char *api_version = gpuc__json_text(object, "apiVersion", NULL);
     const char *kind = gpuc__json_text(object, "kind", NULL);
     json_t *root = NULL;
-    bool namespaced = api_version && kind &&
-                      json_is_true(json_object_get(find_kind(&root, api_version, kind),
-                                                   "namespaced"));
+    const json_t *entry = api_version && kind ? find_kind(&root, api_version, kind) : NULL;
+    bool namespaced = json_is_true(json_object_get(entry, "namespaced"));
 
     json_decref(root);
     return namespaced;

@@ -18,6 +18,7 @@ typedef struct reader {
     size_t length;
     size_t chars, bytes; /* a character index of libyaml and the byte it stands for */
     size_t nodes;
+    gpuc__yaml_node *anchors; /* a mapping of names to nodes of the tree; NULL: no aliases are read */
     gpuc_error **err;
 } reader;
 
@@ -116,6 +117,7 @@ static int read_scalar(reader *r, gpuc__yaml_node *node)
     node->kind = GPUC__YAML_SCALAR;
     node->flow = e->data.scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE ||
                  e->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE;
+    node->plain = e->data.scalar.plain_implicit;
     node->null = is_null(e);
     node->end = byte_of(r, e->end_mark.index);
     while (node->end > node->start && strchr(" \t\r\n", r->text[node->end - 1]))
@@ -145,7 +147,7 @@ static int check_key(reader *r, const gpuc__yaml_node *node, const yaml_mark_t *
         }
     }
     return node->count > 512 ? fail(r, GPUC_ELIMIT, mark, "a mapping with more than 256 keys",
-                                    "this is not a kubeconfig; give another file")
+                                    "is this the file you meant?")
                              : GPUC_OK;
 }
 
@@ -160,7 +162,7 @@ static int read_collection(reader *r, gpuc__yaml_node *node, int depth)
                          : r->event.data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
     if (depth >= GPUC__YAML_MAX_DEPTH)
         return fail(r, GPUC_ELIMIT, &r->event.start_mark, "nested too deeply (more than 32)",
-                    "this is not a kubeconfig; give another file");
+                    "is this the file you meant?");
     while ((rc = next(r)) == GPUC_OK && r->event.type != end) {
         gpuc__yaml_node *item = NULL;
         yaml_mark_t mark = r->event.start_mark;
@@ -183,32 +185,166 @@ static int read_collection(reader *r, gpuc__yaml_node *node, int depth)
     return GPUC_OK;
 }
 
+/* ---- anchors and aliases ---- */
+
+static int copy_node(reader *r, gpuc__yaml_node **out, const gpuc__yaml_node *from)
+{
+    gpuc__yaml_node *node;
+
+    if (++r->nodes > GPUC__YAML_MAX_NODES)
+        return fail(r, GPUC_ELIMIT, &r->event.start_mark, "more than 200000 values, with all aliases",
+                    "is this the file you meant?");
+    node = gpuc__calloc(1, sizeof(*node));
+    if (!node)
+        return gpuc__error_nomem(r->err);
+    *out = node;
+    *node = *from;
+    node->items = NULL;
+    node->count = node->room = 0;
+    node->text = gpuc__strdup(from->text);
+    if (from->text && !node->text)
+        return gpuc__error_nomem(r->err);
+    for (size_t i = 0; i < from->count; i++) {
+        gpuc__yaml_node *item = NULL;
+        int rc = copy_node(r, &item, from->items[i]);
+
+        if (rc != GPUC_OK) {
+            gpuc__yaml_free(item);
+            return rc;
+        }
+        rc = add_item(r, node, item);
+        if (rc != GPUC_OK)
+            return rc;
+    }
+    return GPUC_OK;
+}
+
+static int read_alias(reader *r, gpuc__yaml_node **out)
+{
+    const char *name = (const char *)r->event.data.alias.anchor;
+    const gpuc__yaml_node *named = NULL;
+
+    if (!r->anchors)
+        return fail(r, GPUC_EUNSUPPORTED, &r->event.start_mark, "a YAML alias (*name)",
+                    "write the value out in full; aliases are not read here");
+    for (size_t i = 0; i + 1 < r->anchors->count; i += 2) { /* the last of a name counts */
+        if (strcmp(r->anchors->items[i]->text, name) == 0)
+            named = r->anchors->items[i + 1];
+    }
+    if (!named)
+        return fail(r, GPUC_EINVAL, &r->event.start_mark, "an alias of nothing that comes before it",
+                    "name an anchor (&name) of this document");
+    return copy_node(r, out, named);
+}
+
+/* Remembers a finished node under its anchor. */
+static int keep_anchor(reader *r, const char *anchor, const gpuc__yaml_node *node)
+{
+    gpuc__yaml_node *name = gpuc__calloc(1, sizeof(*name)), *copy = NULL;
+    int rc = GPUC_OK;
+
+    if (!name || !(name->text = gpuc__strdup(anchor)))
+        rc = gpuc__error_nomem(r->err);
+    if (rc == GPUC_OK)
+        rc = copy_node(r, &copy, node);
+    if (rc == GPUC_OK) {
+        rc = add_item(r, r->anchors, name);
+        name = NULL;
+    }
+    if (rc == GPUC_OK) {
+        rc = add_item(r, r->anchors, copy);
+        copy = NULL;
+    }
+    gpuc__yaml_free(name);
+    gpuc__yaml_free(copy);
+    return rc;
+}
+
+static char *anchor_of(const yaml_event_t *e)
+{
+    const yaml_char_t *anchor = e->type == YAML_SCALAR_EVENT           ? e->data.scalar.anchor
+                                : e->type == YAML_MAPPING_START_EVENT  ? e->data.mapping_start.anchor
+                                : e->type == YAML_SEQUENCE_START_EVENT ? e->data.sequence_start.anchor
+                                                                       : NULL;
+
+    return gpuc__strdup((const char *)anchor);
+}
+
 /* The event of the node has been read already. */
 static int read_node(reader *r, gpuc__yaml_node **out, int depth)
 {
     gpuc__yaml_node *node;
+    char *anchor;
     int rc;
 
     if (r->event.type == YAML_ALIAS_EVENT)
-        return fail(r, GPUC_EUNSUPPORTED, &r->event.start_mark, "a YAML alias (*name)",
-                    "write the value out in full; aliases are not read here");
+        return read_alias(r, out);
     if (++r->nodes > GPUC__YAML_MAX_NODES)
         return fail(r, GPUC_ELIMIT, &r->event.start_mark, "more than 200000 values",
-                    "this is not a kubeconfig; give another file");
+                    "is this the file you meant?");
     node = gpuc__calloc(1, sizeof(*node));
     if (!node)
         return gpuc__error_nomem(r->err);
     node->line = r->event.start_mark.line + 1;
     node->column = r->event.start_mark.column + 1;
     node->start = byte_of(r, r->event.start_mark.index);
+    anchor = r->anchors ? anchor_of(&r->event) : NULL;
     rc = r->event.type == YAML_SCALAR_EVENT ? read_scalar(r, node)
                                             : read_collection(r, node, depth);
+    if (rc == GPUC_OK && anchor)
+        rc = keep_anchor(r, anchor, node);
+    gpuc__free(anchor);
     if (rc != GPUC_OK) {
         gpuc__yaml_free(node);
         return rc;
     }
     *out = node;
     return GPUC_OK;
+}
+
+/* Each document has anchors of its own. */
+static int read_anchored(reader *r, gpuc__yaml_node **out)
+{
+    int rc;
+
+    r->anchors = gpuc__calloc(1, sizeof(*r->anchors));
+    if (!r->anchors)
+        return gpuc__error_nomem(r->err);
+    rc = read_node(r, out, 0);
+    gpuc__yaml_free(r->anchors);
+    r->anchors = NULL;
+    return rc;
+}
+
+static int read_documents(reader *r, gpuc__yaml_node **out)
+{
+    gpuc__yaml_node *all = gpuc__calloc(1, sizeof(*all));
+    int rc = all ? next(r) : gpuc__error_nomem(r->err); /* STREAM-START */
+
+    if (rc == GPUC_OK && r->parser.encoding != YAML_UTF8_ENCODING)
+        rc = fail(r, GPUC_EUNSUPPORTED, &r->event.start_mark, "not UTF-8", "save the file as UTF-8");
+    if (rc == GPUC_OK)
+        all->kind = GPUC__YAML_SEQUENCE;
+    while (rc == GPUC_OK && (rc = next(r)) == GPUC_OK && r->event.type != YAML_STREAM_END_EVENT) {
+        gpuc__yaml_node *document = NULL;
+
+        rc = next(r);
+        if (rc == GPUC_OK)
+            rc = read_anchored(r, &document);
+        if (rc == GPUC_OK && document->null)
+            gpuc__yaml_free(document); /* nothing but a comment between two --- */
+        else if (rc == GPUC_OK)
+            rc = add_item(r, all, document);
+        else
+            gpuc__yaml_free(document);
+        if (rc == GPUC_OK)
+            rc = next(r); /* DOCUMENT-END */
+    }
+    if (rc == GPUC_OK)
+        *out = all;
+    else
+        gpuc__yaml_free(all);
+    return rc;
 }
 
 static int read_document(reader *r, gpuc__yaml_node **out)
@@ -241,8 +377,8 @@ static int read_document(reader *r, gpuc__yaml_node **out)
     return GPUC_OK;
 }
 
-int gpuc__yaml_parse(gpuc__yaml_node **out, const char *text, size_t length, const char *filename,
-                     gpuc_error **err)
+static int parse(gpuc__yaml_node **out, const char *text, size_t length, const char *filename,
+                 int (*read)(reader *r, gpuc__yaml_node **out), gpuc_error **err)
 {
     reader r = {.text = text, .filename = filename, .length = length, .chars = SIZE_MAX,
                 .err = err};
@@ -251,8 +387,7 @@ int gpuc__yaml_parse(gpuc__yaml_node **out, const char *text, size_t length, con
 
     if (length > GPUC__YAML_MAX_BYTES) {
         gpuc__error_set(err, GPUC_ELIMIT, GPUC_DOMAIN_KUBERNETES,
-                        "%s:1:1: %zu bytes are more than the 4 MiB a kubeconfig may have", filename,
-                        length);
+                        "%s:1:1: %zu bytes are more than the limit of 4 MiB", filename, length);
         gpuc__error_remedy(err, "check that this is the right file");
         return GPUC_ELIMIT;
     }
@@ -265,13 +400,25 @@ int gpuc__yaml_parse(gpuc__yaml_node **out, const char *text, size_t length, con
     if (!yaml_parser_initialize(&r.parser))
         return gpuc__error_nomem(err);
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, length);
-    rc = read_document(&r, &root);
+    rc = read(&r, &root);
     if (r.have_event)
         yaml_event_delete(&r.event);
     yaml_parser_delete(&r.parser);
     if (rc == GPUC_OK)
         *out = root;
     return rc;
+}
+
+int gpuc__yaml_parse(gpuc__yaml_node **out, const char *text, size_t length, const char *filename,
+                     gpuc_error **err)
+{
+    return parse(out, text, length, filename, read_document, err);
+}
+
+int gpuc__yaml_parse_all(gpuc__yaml_node **out, const char *text, size_t length,
+                         const char *filename, gpuc_error **err)
+{
+    return parse(out, text, length, filename, read_documents, err);
 }
 
 gpuc__yaml_node *gpuc__yaml_get(const gpuc__yaml_node *node, const char *key)

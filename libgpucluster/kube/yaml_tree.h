@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A YAML document as a tree that knows where in the text each value stands: what reading a
- * kubeconfig with good errors, and changing it without rewriting it, needs. */
+/* A YAML document as a tree that knows where in the text each value stands: what reading kubeconfigs
+ * and manifests with good errors, and changing a file without rewriting it, needs. */
 #ifndef GPUC__YAML_TREE_H
 #define GPUC__YAML_TREE_H
 #include <gpucluster.h>
@@ -15,6 +15,7 @@ typedef enum gpuc__yaml_kind {
 typedef struct gpuc__yaml_node {
     gpuc__yaml_kind kind;
     bool flow;   /* {…}, […], or a quoted scalar */
+    bool plain;  /* a scalar that may be a number or a truth value: no quotes, no block, no !!str */
     bool null;   /* a plain scalar that YAML reads as null: empty, ~, null */
     char *text;  /* of a scalar; holds no NUL byte inside */
     struct gpuc__yaml_node **items; /* a mapping's are key, value, key, value … */
@@ -26,6 +27,11 @@ typedef struct gpuc__yaml_node {
 #define GPUC__YAML_MAX_BYTES (4u * 1024 * 1024)
 #define GPUC__YAML_MAX_DEPTH 32
 #define GPUC__YAML_MAX_NODES 200000u
+
+/* All documents of a file, aliases read as copies of what they name: *out is a sequence of them, without
+ * the empty ones. Doubled keys are refused, but for merge keys (<<). */
+int gpuc__yaml_parse_all(gpuc__yaml_node **out, const char *text, size_t length,
+                         const char *filename, gpuc_error **err);
 
 /* Reads one UTF-8 document. *out is NULL for an empty one. Aliases, a second document and doubled
  * keys are refused. Errors start with "filename:line:column:". */

@@ -183,6 +183,10 @@ check "completion: gpu parse" completes parse "$cli" gpu p
 check "completion: parts of the catalogue" completes machine-types "$cli" catalog ma
 check "completion: forms of the report" completes junit "$cli" report --format ju
 check "completion: kinds of job" completes nvidia-smi "$cli" run nv
+check "completion: every kind of job that there is" bash -c 'diff \
+    <(python3 -c "import json, sys; print(*sorted(json.load(open(sys.argv[1]))[\"kinds\"]), sep=\"\n\")" "$0") <(sort "$1")' \
+    "$source/libgpucluster/kube/jobs.json" <(complete_it "$cli" run "")
+check "completion: manifests" completes good.yaml "$cli" run -f goo
 
 # --- man page
 check "the man page has no warnings" bash -c '[ -z "$(man --warnings -l "$0" 2>&1 >/dev/null)" ]' "$source/examples/cli/gpucluster.1"

@@ -84,6 +84,31 @@ static void test_job_manifest__without_gpus_asks_for_none(void **state)
     json_decref(job);
 }
 
+/* Devices of one pod are never the same ones, so that each container has a GPU of its own. */
+static void test_job_manifest__a_container_for_each_gpu(void **state)
+{
+    json_t *env = json_pack("{s:s}", "A", "b"), *args = json_pack("[s]", "-L"), *job = NULL, *list;
+    gpuc__job_params p = {.kind = "x", .run_id = "r1", .image = "i", .gpus = 1, .containers = 3,
+                          .env = env, .args = args, .keep = true};
+    const json_t *last;
+
+    assert_int_equal(gpuc__job_manifest(&job, &p, NULL), GPUC_OK);
+    list = json_object_get(pod_spec(job), "containers");
+    assert_int_equal(json_array_size(list), 3);
+    last = json_array_get(list, 2);
+    assert_string_equal(gpuc__json_text(last, "name", NULL), "x-2");
+    assert_string_equal(gpuc__json_text(last, "resources", "limits", "nvidia.com/gpu", NULL), "1");
+    assert_true(json_equal(json_object_get(last, "args"), args));
+    assert_string_equal(
+        gpuc__json_text(json_array_get(json_object_get(last, "env"), 1), "value", NULL), "b");
+    assert_string_equal(gpuc__json_text(job, "metadata", "name", NULL), "x-r1");
+    assert_null(json_object_get(pod_spec(job), "affinity"));
+    assert_null(gpuc__json_at(job, "spec", "ttlSecondsAfterFinished", NULL));
+    json_decref(job);
+    json_decref(env);
+    json_decref(args);
+}
+
 static void test_job_manifest__refuses_what_kubernetes_would(void **state)
 {
     const gpuc__job_params good = {.kind = "x", .run_id = "r1", .node = "a", .image = "i"};
@@ -123,7 +148,7 @@ static void test_job_manifest__kinds(void **state)
     json_decref(kind);
     kind = NULL;
     assert_int_equal(gpuc__job_kind(&kind, "nvidia", values, &err), GPUC_EINVAL);
-    assert_non_null(strstr(gpuc_error_message(err), "nvidia-smi, cuda"));
+    assert_non_null(strstr(gpuc_error_message(err), "nvidia-smi, cuda, tensorflow, pytorch"));
     gpuc_error_unref(err);
     json_decref(values);
 }
@@ -134,6 +159,7 @@ int main(void)
         cmocka_unit_test(test_job_manifest__pins_by_the_scheduler),
         cmocka_unit_test(test_job_manifest__name_depends_on_run_and_node_only),
         cmocka_unit_test(test_job_manifest__without_gpus_asks_for_none),
+        cmocka_unit_test(test_job_manifest__a_container_for_each_gpu),
         cmocka_unit_test(test_job_manifest__refuses_what_kubernetes_would),
         cmocka_unit_test(test_job_manifest__kinds),
     };

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parameters of a job: text in, checked, one function for each. */
+#include <string.h>
+
+#include "cluster/jobs_internal.h"
+#include "util/alloc.h"
+#include "util/buf.h"
+#include "util/error.h"
+#include "util/suggest.h"
+
+#define DEADLINE_MAX_S (7 * 24 * 3600)
+#define GPUS_MAX 64
+#define ENV_MAX 256
+
+static int bad_value(const char *key, const char *value, const char *wanted, gpuc_error **err)
+{
+    int rc = gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_JOB, "parameter %s: \"%.40s\" is not %s",
+                             key, value, wanted);
+
+    gpuc__error_remedy(err, "give %s %s", key, wanted);
+    return rc;
+}
+
+static int set_text(char **field, const char *value, gpuc_error **err)
+{
+    char *copy = gpuc__strdup(value);
+
+    if (!copy)
+        return gpuc__error_nomem(err);
+    gpuc__free(*field);
+    *field = copy;
+    return GPUC_OK;
+}
+
+static int set_number(int *field, const char *key, const char *value, long max, gpuc_error **err)
+{
+    char wanted[64], *end;
+    long number = strtol(value, &end, 10);
+
+    snprintf(wanted, sizeof(wanted), "a number from 0 to %ld", max);
+    if (!value[0] || *end || number < 0 || number > max)
+        return bad_value(key, value, wanted, err);
+    *field = (int)number;
+    return GPUC_OK;
+}
+
+static int set_words(json_t **field, const char *key, const char *value, gpuc_error **err)
+{
+    json_t *array = json_loads(value, 0, NULL), *word;
+    bool good = json_is_array(array);
+    size_t i;
+
+    json_array_foreach(array, i, word)
+        good = good && json_is_string(word);
+    if (!good) {
+        json_decref(array);
+        return bad_value(key, value, "a JSON array of strings, as [\"nvidia-smi\", \"-L\"]", err);
+    }
+    json_decref(*field);
+    *field = array;
+    return GPUC_OK;
+}
+
+static int set_image(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    return set_text(&job->image, value, err);
+}
+
+static int set_namespace(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    return set_text(&job->namespace_, value, err);
+}
+
+static int set_name(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    size_t length = strlen(value);
+
+    if (!length || length > 30 || strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-") != length ||
+        value[0] == '-' || value[length - 1] == '-')
+        return bad_value(key, value, "a name of at most 30 lower-case letters, digits and -", err);
+    return set_text(&job->name, value, err);
+}
+
+static int set_node(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    gpuc__member *member;
+    int rc = gpuc__cluster_find(&member, job->cluster, value, err);
+
+    return rc < 0 ? rc : set_text(&job->only_node, value, err);
+}
+
+static int set_command(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    return set_words(&job->command, key, value, err);
+}
+
+static int set_args(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    return set_words(&job->args, key, value, err);
+}
+
+/* NAME=VALUE; each time one more. */
+static int set_env(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    size_t length = strcspn(value, "=");
+    char *name = gpuc__strndup(value, length);
+    int rc = GPUC_OK;
+
+    if (!name)
+        return gpuc__error_nomem(err);
+    if (!length || !value[length] || strpbrk(name, " \t\n"))
+        rc = bad_value(key, value, "NAME=VALUE", err);
+    else if (json_object_size(job->env) >= ENV_MAX)
+        rc = gpuc__error_set(err, GPUC_ELIMIT, GPUC_DOMAIN_JOB, "more than %d variables", ENV_MAX);
+    else if (json_object_set_new(job->env, name, json_string(value + length + 1)) != 0)
+        rc = bad_value(key, value, "text in UTF-8", err);
+    gpuc__free(name);
+    return rc;
+}
+
+static int set_gpus(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    return set_number(&job->gpus, key, value, GPUS_MAX, err);
+}
+
+static int set_deadline(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    return set_number(&job->deadline_s, key, value, DEADLINE_MAX_S, err);
+}
+
+/* The place of a value among those that there are; -1: none of them. */
+static int choice(const char *value, const char *const *choices)
+{
+    for (int i = 0; choices[i]; i++) {
+        if (strcmp(value, choices[i]) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static int set_cleanup(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    static const char *const choices[] = {"always", "on-success", "never", NULL};
+    int chosen = choice(value, choices);
+
+    if (chosen < 0)
+        return bad_value(key, value, "always, on-success or never", err);
+    job->cleanup = (gpuc__job_cleanup)chosen;
+    return GPUC_OK;
+}
+
+static int set_per(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    static const char *const choices[] = {"", "node", "gpu", "given", NULL};
+    int chosen = choice(value, choices);
+
+    if (chosen <= 0)
+        return bad_value(key, value, "node, gpu or given", err);
+    if (chosen == GPUC__PER_GPU && !job->kind)
+        return bad_value(key, value, "node or given, since the manifest says what has which GPUs", err);
+    job->per = (gpuc__job_per)chosen;
+    return GPUC_OK;
+}
+
+static const struct {
+    const char *key;
+    int (*set)(gpuc_job *job, const char *key, const char *value, gpuc_error **err);
+    bool of_kinds; /* a manifest says it itself */
+} parameters[] = {
+    {"args", set_args, true},         {"cleanup", set_cleanup, false},
+    {"command", set_command, true},   {"deadline", set_deadline, false},
+    {"env", set_env, true},           {"gpus", set_gpus, true},
+    {"image", set_image, true},       {"name", set_name, true},
+    {"namespace", set_namespace, false}, {"node", set_node, false},
+    {"per", set_per, false},
+};
+
+#define PARAMETERS (sizeof(parameters) / sizeof(parameters[0]))
+
+static int unknown_key(const gpuc_job *job, const char *key, gpuc_error **err)
+{
+    gpuc__suggest near = gpuc__suggest_for(key);
+    gpuc__buf known = GPUC__BUF_INIT(1024);
+    int rc;
+
+    for (size_t i = 0; i < PARAMETERS; i++) {
+        if (parameters[i].of_kinds && !job->kind)
+            continue;
+        gpuc__suggest_try(&near, parameters[i].key);
+        gpuc__buf_printf(&known, "%s%s", known.length ? ", " : "", parameters[i].key);
+    }
+    rc = gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_JOB,
+                         "a job has no parameter \"%.40s\"%s%s%s; there are %s", key,
+                         near.best ? "; did you mean \"" : "", near.best ? near.best : "",
+                         near.best ? "\"?" : "", gpuc__buf_text(&known));
+    gpuc__buf_clear(&known);
+    return rc;
+}
+
+int gpuc__job_parameter(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    if (job->started)
+        return gpuc__error_set(err, GPUC_ESTATE, GPUC_DOMAIN_JOB, "the job has been started");
+    for (size_t i = 0; i < PARAMETERS; i++) {
+        if (strcmp(key, parameters[i].key) != 0)
+            continue;
+        if (parameters[i].of_kinds && !job->kind) {
+            gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_JOB,
+                            "parameter %s: a job of manifests says that itself", key);
+            gpuc__error_remedy(err, "write it into the manifest");
+            return GPUC_EINVAL;
+        }
+        return parameters[i].set(job, key, value, err);
+    }
+    return unknown_key(job, key, err);
+}
