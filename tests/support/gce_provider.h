@@ -91,6 +91,7 @@ static inline void gce_provider_new(void)
 
     assert_int_equal(gpuc__provider_gce.new_(&provider, &config, NULL), GPUC_OK);
     provider->machines->settle_ms = 100;
+    provider->machines->lag_ms = 100;
     provider->machines->poll_ms = 10;
     assert_int_equal(gpuc__gce_open(provider, NULL), GPUC_OK);
     provider->client->ms_per_s = 10;

@@ -42,6 +42,7 @@ typedef struct gce_server {
     int room;               /* machines a bulkInsert makes at most; 0: all */
     int keys_after, runs_after; /* of new instances */
     int listed_after_ms;    /* likewise: how far behind lists are */
+    bool first_is_listed;   /* but for the first one */
     char log[128 * 1024];   /* "METHOD /path" of each request, a line each */
     char bodies[256 * 1024];
     void (*arrived)(const char *line); /* under the lock, for each request */
@@ -93,7 +94,7 @@ static inline gce_instance *gce_add(const char *name, const char *zone, const ch
     gce_set_status(in, gce.runs_after ? "STAGING" : "RUNNING");
     in->keys_after = gce.keys_after;
     in->runs_after = gce.runs_after;
-    in->listed_at = gce_now_ms() + gce.listed_after_ms;
+    in->listed_at = gce_now_ms() + (gce.first_is_listed && !gce.ids ? 0 : gce.listed_after_ms);
     in->id = ++gce.ids;
     return in;
 }

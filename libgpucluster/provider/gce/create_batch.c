@@ -35,12 +35,14 @@ static void let_go(gpuc__gce_batch *batch)
     batch->record = NULL;
     if (!record)
         return;
-    if (!batch->lost || batch->found == json_array_size(record->names)) {
+    if (batch->found == json_array_size(record->names) || (batch->error && !batch->lost)) {
         gpuc__gce_journal_end(record);
-        return;
+    } else if (!batch->lost) {
+        gpuc__gce_record_made(record, record->names);
+    } else {
+        record->busy = false; /* the next create takes it up */
+        gpuc__gce_wake_all(batch->provider);
     }
-    record->busy = false; /* the next create takes it up */
-    gpuc__gce_wake_all(batch->provider);
 }
 
 static void batch_free(gpuc__gce_batch *batch)
@@ -190,19 +192,43 @@ static bool next_place(gpuc__gce_batch *batch)
 }
 
 static bool ask_why(gpuc__gce_batch *batch);
+static void look_for_all(gpuc__gce_batch *batch);
+
+/* These machines came of the request, which has succeeded. */
+static void made(gpuc__gce_batch *batch, const json_t *machines)
+{
+    gpuc__gce_record *record = batch->record;
+
+    batch->record = NULL;
+    if (record)
+        gpuc__gce_record_made(record, machines);
+}
+
+/* True: not all of what succeeded has been listed, and that is being seen to. */
+static bool see_to_rest(gpuc__gce_batch *batch)
+{
+    if (batch->error || batch->lost)
+        return false;
+    if (batch->record && !batch->found) { /* one of them at least has been made */
+        made(batch, batch->record->names);
+        look_for_all(batch);
+        return true;
+    }
+    return batch->group && batch->place[0] && ask_why(batch);
+}
 
 static void advance(gpuc__gce_batch *batch)
 {
     gpuc_error *error = batch->error;
     bool again = false;
 
+    if (batch->left && see_to_rest(batch))
+        return;
     let_go(batch);
     if (!batch->left) {
         batch_free(batch);
         return;
     }
-    if (!error && batch->group && batch->place[0] && ask_why(batch))
-        return;
     batch->error = NULL;
     if (batch->scope == GPUC__GCE_SCOPE_EXISTS)
         again = batch->repeats++ < REPEATS_MAX;
@@ -258,20 +284,39 @@ static char *tried_before(const gpuc__gce_batch *batch)
     return note;
 }
 
+/* The machine of this batch that an operation has made; NULL: none. */
+static const char *made_by(const gpuc__gce_batch *batch, const json_t *operation)
+{
+    const char *name = gpuc__gce_tail(json_string_value(json_object_get(operation, "targetLink")));
+
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->asks[i] && strcmp(batch->asks[i]->name, name) == 0)
+            return batch->asks[i]->model->name;
+    }
+    return NULL;
+}
+
 /* Each machine of a bulk request has an operation of its own, which says why it failed. */
 static void on_reasons(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_error *error)
 {
     gpuc__gce_batch *batch = data;
-    json_t *operation;
+    json_t *operation, *unseen = json_array();
     size_t i;
+    bool wait;
 
     batch->call = NULL;
+    batch->lost = !batch->left; /* cancelled: nobody has seen what came of it */
     json_array_foreach(error ? NULL : answer, i, operation) {
         gpuc_error *why = NULL;
         gpuc__gce_scope reach;
 
-        if (!json_object_get(operation, "error"))
+        if (!json_object_get(operation, "error")) {
+            const char *machine = made_by(batch, operation);
+
+            if (machine)
+                json_array_append_new(unseen, json_string(machine));
             continue;
+        }
         reach = gpuc__gce_classify(200, operation, "making the machine", &why);
         if (reach > batch->scope && reach <= GPUC__GCE_SCOPE_FINAL) {
             gpuc_error_unref(batch->error);
@@ -281,10 +326,19 @@ static void on_reasons(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_e
             gpuc_error_unref(why);
         }
     }
-    gpuc_error_unref(error); /* without reasons it goes on as if the place were full */
+    if (error && batch->record) /* nobody says which: any may come */
+        json_array_extend(unseen, batch->record->names);
+    gpuc_error_unref(error);
     if (batch->error)
         note_try(batch);
-    advance(batch);
+    wait = batch->left && batch->record && json_array_size(unseen);
+    if (batch->left)
+        made(batch, unseen);
+    json_decref(unseen);
+    if (wait)
+        look_for_all(batch);
+    else
+        advance(batch);
 }
 
 /* False: nobody is asked. */
@@ -354,6 +408,19 @@ static void on_after(gpuc__gce_find *find, json_t *ours, json_t *foreign, gpuc_e
         advance(batch);
 }
 
+static void look_for_all(gpuc__gce_batch *batch)
+{
+    batch->looking = batch->left;
+    for (size_t i = 0; i < batch->count; i++) {
+        gpuc__gce_ask *ask = batch->asks[i];
+
+        if (ask) {
+            ask->find = (gpuc__gce_find){.name = ask->name, .done = on_after, .data = ask};
+            gpuc__gce_find_begin(batch->provider, &ask->find);
+        }
+    }
+}
+
 static void on_sent(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_error *error)
 {
     gpuc__gce_batch *batch = data;
@@ -364,25 +431,20 @@ static void on_sent(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_erro
     batch->lost = !answer && gpuc__gce_lost(scope, error);
     batch->found = 0;
     if (!batch->left) { /* all cancelled: the spec may be gone with the cluster */
+        batch->lost = batch->lost || !error; /* nobody has seen what came of it */
         batch_free(batch);
         return;
     }
     gpuc__free(batch->group);
     batch->group = gpuc__strdup(json_string_value(json_object_get(answer, "operationGroupId")));
     snprintf(batch->place, sizeof(batch->place), "%s", zone_of(batch) ? zone_of(batch) : "");
-    if (!batch->lost)
+    if (error && !batch->lost)
         let_go(batch);
+    else if (!error && batch->record->kind == GPUC__GCE_INSERT)
+        made(batch, batch->record->names);
     batch->tries++;
     note_try(batch);
-    batch->looking = batch->left;
-    for (size_t i = 0; i < batch->count; i++) {
-        gpuc__gce_ask *ask = batch->asks[i];
-
-        if (ask) {
-            ask->find = (gpuc__gce_find){.name = ask->name, .done = on_after, .data = ask};
-            gpuc__gce_find_begin(batch->provider, &ask->find);
-        }
-    }
+    look_for_all(batch);
 }
 
 void gpuc__gce_batch_send(gpuc__gce_batch *batch)

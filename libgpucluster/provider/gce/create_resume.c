@@ -73,9 +73,12 @@ int gpuc__gce_record_args(gpuc__gce_args *args, const gpuc__gce_record *record, 
 }
 
 /* It is over, one way or the other: what is there is looked at afterwards. */
-static void settled(gpuc__gce_record *record)
+static void settled(gpuc__gce_record *record, bool good)
 {
-    gpuc__gce_journal_end(record);
+    if (good && (record->kind == GPUC__GCE_INSERT || record->kind == GPUC__GCE_BULK))
+        gpuc__gce_record_made(record, record->names);
+    else
+        gpuc__gce_journal_end(record);
 }
 
 static void failed(gpuc__gce_record *record, gpuc_error *error)
@@ -95,11 +98,13 @@ static void on_sent(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_erro
     if (!answer && gpuc__gce_lost(scope, error)) {
         failed(record, error);
     } else {
+        bool good = !error;
+
         if (error)
             gpuc__log(provider->context, GPUC_LOG_INFO, "provider",
                       "a request of an earlier run has failed: %s", gpuc_error_message(error));
         gpuc_error_unref(error);
-        settled(record);
+        settled(record, good);
     }
     gpuc__gce_unref(provider);
 }
@@ -141,7 +146,7 @@ static void none_yet(gpuc__gce_record *record)
     int64_t age = gpuc__now_ms() - record->at;
 
     if (age >= record->provider->machines->settle_ms || age < 0) {
-        settled(record);
+        settled(record, false);
         return;
     }
     if (!record->timer)
@@ -159,6 +164,7 @@ static void on_operations(void *data, json_t *answer, gpuc__gce_scope scope, gpu
     gpuc__gce_record *record = data;
     gpuc__provider *provider = record->provider;
     json_t *operation, *open = NULL;
+    bool good = false;
     size_t i;
 
     record->call = NULL;
@@ -166,8 +172,11 @@ static void on_operations(void *data, json_t *answer, gpuc__gce_scope scope, gpu
         const char *status = json_string_value(json_object_get(operation, "status"));
         const char *id = json_string_value(json_object_get(operation, "clientOperationId"));
 
-        if (id && strcmp(id, record->id) == 0 && status && strcmp(status, "DONE") != 0)
+        if (!id || strcmp(id, record->id) != 0)
+            continue;
+        if (status && strcmp(status, "DONE") != 0)
             open = operation;
+        good = good || !json_object_get(operation, "error");
     }
     if (error) {
         failed(record, error);
@@ -180,7 +189,7 @@ static void on_operations(void *data, json_t *answer, gpuc__gce_scope scope, gpu
 
         started(record, gpuc__gce_wait(provider->client, open, &args));
     } else if (json_array_size(answer)) {
-        settled(record);
+        settled(record, good);
     } else {
         none_yet(record);
     }

@@ -11,6 +11,7 @@
 #define BOOT_MS 600000
 #define KEYS_MS 600000
 #define POLL_MS 500
+#define LAG_MS 20000
 #define PROJECT_KEY "gce.project" /* where the cluster's machines are */
 
 static void set_task(gpuc__task *task, void (*fn)(void *data), gpuc__provider *provider)
@@ -34,6 +35,7 @@ static int gce_new(gpuc__provider **out, const gpuc__provider_config *config, gp
     provider->machines = m;
     m->limit_ms = LIMIT_MS;
     m->settle_ms = SETTLE_MS;
+    m->lag_ms = LAG_MS;
     m->boot_ms = BOOT_MS;
     m->keys_ms = KEYS_MS;
     m->poll_ms = POLL_MS;
@@ -73,6 +75,7 @@ void gpuc__gce_unref(gpuc__provider *provider)
     gpuc__context_unpost(provider->context, &m->creating);
     gpuc__context_unpost(provider->context, &m->destroying);
     gpuc__gce_timer_free(m->poll);
+    gpuc__gce_timer_free(m->late_timer);
     gpuc__gce_timer_free(m->key_timer);
     json_decref(m->keys);
     json_decref(m->seen);

@@ -24,6 +24,7 @@ static void record_free(gpuc__gce_record *record)
     gpuc__free(record->region);
     json_decref(record->names);
     json_decref(record->body);
+    json_decref(record->unseen);
     gpuc_error_unref(record->error);
     gpuc__free(record);
 }
@@ -206,6 +207,8 @@ gpuc__gce_record *gpuc__gce_journal_find(const gpuc__provider *provider, const c
         json_t *name;
         size_t i;
 
+        if (r->unseen) /* its end is known */
+            continue;
         json_array_foreach(r->names, i, name) {
             if (strcmp(json_string_value(name), machine) == 0)
                 return r;

@@ -33,16 +33,19 @@ static bool is_ours(const gpuc__provider *provider, const json_t *instance)
 
 /* ---- finds ---- */
 
-void gpuc__gce_find_begin(gpuc__provider *provider, gpuc__gce_find *find)
+static void push(gpuc__gce_find **list, gpuc__gce_find *find)
 {
-    struct gpuc__gce_machines *m = provider->machines;
-
-    find->next = m->finds;
-    find->link = &m->finds;
+    find->next = *list;
+    find->link = list;
     if (find->next)
         find->next->link = &find->next;
-    m->finds = find;
-    gpuc__context_post(provider->context, &m->looking);
+    *list = find;
+}
+
+void gpuc__gce_find_begin(gpuc__provider *provider, gpuc__gce_find *find)
+{
+    push(&provider->machines->finds, find);
+    gpuc__context_post(provider->context, &provider->machines->looking);
 }
 
 void gpuc__gce_find_drop(gpuc__gce_find *find)
@@ -101,6 +104,46 @@ static int sort_out(const gpuc__provider *provider, json_t *all, json_t *ours, j
     return bad ? gpuc__error_nomem(err) : GPUC_OK;
 }
 
+static void on_late(void *data)
+{
+    gpuc__provider *provider = data;
+    struct gpuc__gce_machines *m = provider->machines;
+
+    while (m->late) {
+        gpuc__gce_find *find = m->late;
+
+        gpuc__gce_find_drop(find);
+        gpuc__gce_find_begin(provider, find);
+    }
+}
+
+/* It was made, and this list does not show it yet: a later one will. */
+static void look_later(gpuc__provider *provider, gpuc__gce_find *find)
+{
+    struct gpuc__gce_machines *m = provider->machines;
+    gpuc_error *error = NULL;
+
+    if (!m->late_timer)
+        m->late_timer = gpuc__gce_timer_new(provider->context, on_late, provider);
+    if (!m->late_timer) {
+        gpuc__error_nomem(&error);
+        find->done(find, NULL, NULL, error);
+        return;
+    }
+    push(&m->late, find);
+    gpuc__gce_timer_set(m->late_timer, 2 * (uint64_t)m->poll_ms);
+}
+
+static void answer(gpuc__provider *provider, gpuc__gce_find *find, json_t *ours, json_t *foreign)
+{
+    if (ours)
+        gpuc__gce_unseen_listed(provider, find->name);
+    if (ours || !gpuc__gce_unseen(provider, find->name))
+        find->done(find, ours, foreign, NULL);
+    else
+        look_later(provider, find);
+}
+
 static void answer_all(gpuc__provider *provider, json_t *all, const gpuc_error *error)
 {
     struct gpuc__gce_machines *m = provider->machines;
@@ -118,8 +161,8 @@ static void answer_all(gpuc__provider *provider, json_t *all, const gpuc_error *
         if (error)
             find->done(find, NULL, NULL, gpuc__gce_error_copy(error, NULL));
         else
-            find->done(find, json_object_get(ours, find->name),
-                       json_object_get(foreign, find->name), NULL);
+            answer(provider, find, json_object_get(ours, find->name),
+                   json_object_get(foreign, find->name));
     }
     gpuc_error_unref(odd);
     json_decref(ours);

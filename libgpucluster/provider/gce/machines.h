@@ -1,68 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files share that look for, make and delete instances: records in the journal, finds that
- * share one list, and what waits for them. */
+/* What the files share that look for, make and delete instances: finds that share one list, and what
+ * waits for them. */
 #ifndef GPUC__GCE_MACHINES_H
 #define GPUC__GCE_MACHINES_H
 #include "core/context.h"
 #include "provider/gce/gce.h"
+#include "provider/gce/journal.h"
 #include "util/buf.h"
 
 /* ---- timer.c: a loop timer that outlives its owner by its closing ---- */
-typedef struct gpuc__gce_timer gpuc__gce_timer;
 gpuc__gce_timer *gpuc__gce_timer_new(gpuc_context *context, void (*fn)(void *data), void *data);
 void gpuc__gce_timer_set(gpuc__gce_timer *timer, uint64_t ms); /* does nothing while it is set */
 void gpuc__gce_timer_free(gpuc__gce_timer *timer);
-
-/* ---- journal.c: mutations that were begun and whose end is not known ---- */
-typedef enum gpuc__gce_change {
-    GPUC__GCE_INSERT = 1,
-    GPUC__GCE_BULK = 2,
-    GPUC__GCE_DELETE = 3,
-    GPUC__GCE_START = 4,
-    GPUC__GCE_RESUME = 5
-} gpuc__gce_change;
-
-typedef struct gpuc__gce_record {
-    struct gpuc__gce_record *next, **link;
-    gpuc__provider *provider;
-    char id[37];           /* the request id */
-    gpuc__gce_change kind;
-    char *zone, *region;   /* one of them */
-    json_t *names;         /* of the machines, as in the spec */
-    json_t *body;          /* NULL: none */
-    int64_t at;            /* when it was committed, wall clock */
-    bool busy;             /* this process is at it */
-    gpuc_error *error;     /* why it could not be brought to its end */
-    gpuc__gce_call *call;  /* resume.c */
-    gpuc__gce_timer *timer; /* likewise */
-} gpuc__gce_record;
-
-/* Reads what an earlier run left, once. */
-int gpuc__gce_journal_load(gpuc__provider *provider, gpuc_error **err);
-/* A new record, with an id of its own, in memory; names and body are referenced. */
-gpuc__gce_record *gpuc__gce_journal_add(gpuc__provider *provider, gpuc__gce_change kind,
-                                        const char *zone, const char *region, json_t *names,
-                                        json_t *body, gpuc_error **err);
-/* All records are on the disk when it returns. */
-int gpuc__gce_journal_commit(gpuc__provider *provider, gpuc_error **err);
-/* Its end is known: it goes, from the disk with the next commit or turn, and those who wait for it
- * are woken. */
-void gpuc__gce_journal_end(gpuc__gce_record *record);
-/* A record that concerns the machine, or NULL. */
-gpuc__gce_record *gpuc__gce_journal_find(const gpuc__provider *provider, const char *machine);
-void gpuc__gce_journal_close(gpuc__provider *provider); /* writes what is due; then no more */
-
-/* ---- create_resume.c: brings a record to its end, then wakes creates and destroys. make: sends it
- * again under its id; otherwise, and when it is old, nothing new comes into being: what runs under
- * its id is waited for. (What deletes is sent again while it is young.) ---- */
-void gpuc__gce_resume(gpuc__gce_record *record, bool make);
-void gpuc__gce_resume_stop(gpuc__provider *provider);
-/* Arguments for sending it; strings live as long as *path and *query, the caller's. */
-int gpuc__gce_record_args(gpuc__gce_args *args, const gpuc__gce_record *record, char **path,
-                          gpuc_error **err);
-/* Whether the request may still have an effect: no answer, or one that says nothing. (With an error
- * that comes with the operation that has failed, it has not.) */
-bool gpuc__gce_lost(gpuc__gce_scope scope, const gpuc_error *error);
 
 /* ---- look.c ---- */
 typedef struct gpuc__gce_find gpuc__gce_find;
@@ -130,11 +79,14 @@ struct gpuc__gce_machines {
     bool opening, loaded, dirty;
     int limit_ms;          /* for a mutation and its operation */
     int settle_ms;         /* how old a record without an operation must be to count as never sent */
+    int lag_ms;            /* how far lists may be behind what was made */
     int boot_ms, keys_ms;  /* until it must run, and then have its host keys */
     int poll_ms;           /* between two looks at what boots, at first; twice that for keys */
     gpuc__gce_record *records;
     gpuc__task flush, looking, creating, destroying;
     gpuc__gce_find *finds, *asked; /* for the next list; of the one under way */
+    gpuc__gce_find *late;          /* for one that is not behind any more */
+    gpuc__gce_timer *late_timer;
     gpuc__gce_call *list;
     struct gpuc__gce_look *looks;
     struct gpuc__gce_ask *asks;
