@@ -113,16 +113,22 @@ static void on_look_gone(void *data, const gpuc__machine_info *info, gpuc_error 
     gpuc__action *action = data;
     gpuc__member *member = action->member;
 
+    const char *detail = info ? "the machine is there" : "the machine is gone";
+
     if (gpuc__action_was_cancelled(action, error))
         return;
+    if (error && gpuc_error_code(error) == GPUC_EEXIST) { /* it has the name; it stays */
+        error = gpuc_error_unref(error);
+        detail = "the machine that has its name is another's";
+    }
     /* Deleted by an earlier run that did not live to write it down. Planning writes nothing. */
     if (!error && !info && member->has_info && member->cluster->locked)
         forget(member, &error);
     if (error)
         gpuc__action_answer(action, GPUC__VERDICT_UNKNOWN, NULL, error);
     else
-        gpuc__action_answer(action, info ? GPUC__VERDICT_NEEDED : GPUC__VERDICT_PRESENT,
-                            info ? "the machine is there" : "the machine is gone", NULL);
+        gpuc__action_answer(action, info ? GPUC__VERDICT_NEEDED : GPUC__VERDICT_PRESENT, detail,
+                            NULL);
 }
 
 void gpuc__machine_probe_gone(gpuc__action *action)

@@ -20,6 +20,7 @@ typedef struct work {
     uint32_t flags;
     gpuc_error *error;     /* how it ended, until the loop is out of the graph */
     bool doubting;         /* its machines that were proven are proven again */
+    bool fresh, begun;     /* no `up` before it has begun; it has itself */
     gpuc_plan *plan;
     bool cancelled;        /* before there was a graph */
     gpuc__task end;
@@ -105,6 +106,16 @@ static void unlock_state(gpuc_cluster *cluster)
     cluster->locked = false;
 }
 
+static int see_whether_fresh(work *w, gpuc_error **err)
+{
+    char *spec = NULL;
+    int rc = gpuc__store_get(w->cluster->store, NULL, "spec", &spec, err);
+
+    w->fresh = rc == GPUC_OK && !spec;
+    gpuc__free(spec);
+    return rc;
+}
+
 /* What all kinds need before their graph can be built. Planning writes nothing. */
 static int prepare(work *w, gpuc_error **err)
 {
@@ -113,12 +124,10 @@ static int prepare(work *w, gpuc_error **err)
     int rc = writes ? lock_state(cluster, classes[w->kind].kind, w->kind == GPUC__WORK_UP, err)
                     : GPUC_OK;
 
+    if (rc == GPUC_OK && w->kind == GPUC__WORK_UP)
+        rc = see_whether_fresh(w, err);
     if (rc == GPUC_OK)
         rc = gpuc__identity_load(cluster, w->kind == GPUC__WORK_UP, err);
-    if (rc == GPUC_OK && w->kind == GPUC__WORK_UP)
-        rc = keep_spec(cluster, err);
-    if (rc == GPUC_OK && w->kind == GPUC__WORK_UP)
-        rc = keep_replacements(cluster, err);
     if (rc == GPUC_OK)
         rc = gpuc__cluster_open_provider(cluster, err);
     if (rc == GPUC_OK && w->kind != GPUC__WORK_DOWN)
@@ -229,6 +238,13 @@ static bool doubt(work *w)
     return false;
 }
 
+/* A first `up` that was refused leaves no state. */
+static void leave_unbegun(work *w)
+{
+    if (w->fresh && !w->begun && w->cluster->locked)
+        gpuc_error_unref(leave_nothing(w->cluster));
+}
+
 /* On the loop, outside the graph: it can be let go now. */
 static void finish(void *data)
 {
@@ -252,6 +268,7 @@ static void finish(void *data)
         add_report(w);
     if (w->kind == GPUC__WORK_DOWN && !error)
         error = leave_nothing(w->cluster);
+    leave_unbegun(w);
     unlock_state(w->cluster);
     w->cluster->busy = NULL;
     gpuc__op_complete(op, error ? name_end(error) : NULL);
@@ -278,10 +295,24 @@ static void on_plan(void *data, gpuc_plan *plan, gpuc_error *error)
     gpuc__context_post(w->cluster->context, &w->end);
 }
 
+/* What was refused beforehand is not kept: `down` and others go by the spec of what there is. */
+static int keep(work *w, gpuc_error **err)
+{
+    int rc;
+
+    if (w->kind != GPUC__WORK_UP)
+        return GPUC_OK;
+    rc = keep_spec(w->cluster, err);
+    return rc < 0 ? rc : keep_replacements(w->cluster, err);
+}
+
 static int launch(work *w, gpuc_error **err)
 {
     int rc = build_graph(w, err);
 
+    if (rc == GPUC_OK)
+        rc = keep(w, err);
+    w->begun = rc == GPUC_OK;
     if (rc < 0)
         return rc;
     if (w->kind == GPUC__WORK_PLAN)
@@ -390,6 +421,7 @@ int gpuc__cluster_start(gpuc_op **out, gpuc_cluster *cluster, gpuc__work_kind ki
     cluster->busy = w->op;
     rc = begin(w, err);
     if (rc < 0) {
+        leave_unbegun(w);
         unlock_state(cluster);
         cluster->busy = NULL;
         gpuc__op_discard(w->op);

@@ -282,6 +282,8 @@ static inline json_t *gce_do(const http_server_request *r)
         answer = gce_list();
     else if (strstr(path, "/getGuestAttributes"))
         answer = gce_keys(path);
+    else if (strcmp(path, "global/firewalls") == 0 && strcmp(r->method, "GET") == 0)
+        answer = json_pack("{}");
     else if (strstr(path, "/serialPort"))
         answer = json_pack("{s:s}", "contents", "the console says why\n");
     else if (strstr(path, "/operations") && strcmp(r->method, "GET") == 0)

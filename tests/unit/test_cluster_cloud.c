@@ -31,6 +31,9 @@ static const char retired_text[] =
     "machines:\n"
     "  - {name: master, role: control-plane, machine_type: n1-standard-2, accelerator: {type: "
     "nvidia-tesla-k80}}\n";
+static const char moved_text[] = "apiVersion: gpucluster/v1\n"
+                                 "name: unit\n"
+                                 "provider: {kind: gce, project: q, zones: [us-east1-d]}\n" MACHINES;
 static const char carries_text[] =
     "apiVersion: gpucluster/v1\n"
     "name: unit\n"
@@ -161,6 +164,65 @@ static void test_cluster_cloud__what_cannot_be_had_is_refused(void **state)
     close_world(&w);
 }
 
+static bool has_state(void)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/unit/state.db", api_state);
+    return access(path, F_OK) == 0;
+}
+
+/* `up` with this text: the code of its error. */
+static int up_with(const char *text)
+{
+    gpuc_error *error = NULL;
+    gpuc_op *op = NULL;
+    world w;
+    int rc;
+
+    open_world(&w, text);
+    rc = gpuc_cluster_up_start(&op, w.cluster, 0, &error);
+    if (rc == GPUC_OK)
+        rc = gpuc_op_wait(op, 10000, &error);
+    gpuc_error_unref(error);
+    gpuc_op_unref(op);
+    close_world(&w);
+    return rc;
+}
+
+static void test_cluster_cloud__a_refused_spec_leaves_nothing_behind(void **state)
+{
+    gpuc_cluster_options options = GPUC_CLUSTER_OPTIONS_INIT;
+    gpuc_cluster *again = NULL;
+    char *kept = NULL;
+    world w;
+
+    assert_true(up_with(retired_text) < 0);
+    assert_false(has_state());
+    /* a cluster that has begun, in project p */
+    open_world(&w, cloud_text);
+    ASSERT_OK(gpuc__cluster_open_store(w.cluster, true, NULL));
+    ASSERT_OK(gpuc__store_lock(w.cluster->store, "test", NULL));
+    w.cluster->locked = true;
+    ASSERT_OK(gpuc__identity_load(w.cluster, true, NULL));
+    kept = gpuc_spec_to_json(w.spec);
+    ASSERT_OK(gpuc__store_set(w.cluster->store, NULL, "spec", kept, NULL));
+    ASSERT_OK(gpuc__store_set(w.cluster->store, NULL, "provider.gce.project", "p", NULL));
+    close_world(&w);
+    assert_true(up_with(retired_text) < 0);
+    assert_int_equal(up_with(moved_text), GPUC_ESTATE);
+    assert_true(has_state());
+    /* `down` goes by the spec of what there is */
+    options.state_dir = api_state;
+    ASSERT_OK(gpuc_context_new(&w.context, NULL));
+    ASSERT_OK(gpuc_cluster_open(&again, w.context, NULL, "unit", &options, NULL));
+    assert_string_equal(again->model->provider_project, "p");
+    assert_int_equal(again->member_count, 3);
+    gpuc_cluster_unref(again);
+    gpuc_context_unref(w.context);
+    gpuc_free(kept);
+}
+
 static void test_cluster_cloud__gpus_of_the_machine_type_count(void **state)
 {
     world w;
@@ -225,6 +287,8 @@ int main(void)
                                         api_teardown),
         cmocka_unit_test_setup_teardown(test_cluster_cloud__what_cannot_be_had_is_refused, api_setup,
                                         api_teardown),
+        cmocka_unit_test_setup_teardown(test_cluster_cloud__a_refused_spec_leaves_nothing_behind,
+                                        api_setup, api_teardown),
         cmocka_unit_test_setup_teardown(test_cluster_cloud__gpus_of_the_machine_type_count,
                                         api_setup, api_teardown),
         cmocka_unit_test_setup_teardown(

@@ -73,7 +73,7 @@ static void test_gce_body__labels_and_tags_find_it_again(void **state)
     assert_at(body, "labels", "{\"gpucluster\":\"u-1\",\"gpucluster-machine\":\"kubernetes-worker-gpu-1\","
                               "\"gpucluster-name\":\"demo\",\"team\":\"ml\"}");
     assert_true(json_equal(at(body, "labels"), at(body, "disks/0/initializeParams/labels")));
-    assert_at(body, "tags/items", "[\"gpucluster-machine-demo\",\"gpucluster-worker-demo\"]");
+    assert_at(body, "tags/items", "[\"gpucluster-machine-u-1\",\"gpucluster-worker-u-1\"]");
     json_decref(body);
 }
 
@@ -165,13 +165,13 @@ static void test_gce_body__a_rule_is_closed_to_all_but_those_named(void **state)
 
     assert_at(body, "allowed", "[{\"IPProtocol\":\"tcp\",\"ports\":[\"6443\"]}]");
     assert_at(body, "sourceRanges", "[\"203.0.113.0/24\"]");
-    assert_at(body, "targetTags", "[\"gpucluster-control-plane-demo\"]");
+    assert_at(body, "targetTags", "[\"gpucluster-control-plane-u-1\"]");
     assert_at(body, "direction", "\"INGRESS\"");
     assert_int_equal(strncmp(json_string_value(at(body, "description")), "gpucluster=u-1 ", 15), 0);
     json_decref(body);
     body = gpuc__gce_body_firewall_iap(&provider);
     assert_at(body, "sourceRanges", "[\"35.235.240.0/20\"]");
-    assert_at(body, "targetTags", "[\"gpucluster-machine-demo\"]");
+    assert_at(body, "targetTags", "[\"gpucluster-machine-u-1\"]");
     json_decref(body);
 }
 

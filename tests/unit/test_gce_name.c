@@ -41,8 +41,16 @@ static void test_gce_name__a_long_one_ends_in_a_digest(void **state)
 
 static void test_gce_name__tags_tell_roles_and_clusters_apart(void **state)
 {
-    assert_name(gpuc__gce_tag(&provider, 0), "gpucluster-machine-c1");
-    assert_name(gpuc__gce_tag(&provider, GPUC__ROLE_WORKER), "gpucluster-worker-c1");
+    static char one[] = "0b1c2d3e-0000-4000-8000-000000000001", none[] = "";
+
+    provider.uuid = one; /* and not by the name, which another cluster of the project may have */
+    assert_name(gpuc__gce_tag(&provider, 0),
+                "gpucluster-machine-0b1c2d3e-0000-4000-8000-000000000001");
+    assert_name(gpuc__gce_tag(&provider, GPUC__ROLE_WORKER),
+                "gpucluster-worker-0b1c2d3e-0000-4000-8000-000000000001");
+    assert_name(gpuc__gce_tag(&provider, GPUC__ROLE_CONTROL_PLANE),
+                "gpucluster-control-plane-0b1c2d3e-0000-4000-8000-000000000001");
+    provider.uuid = none; /* what --shell shows before the first `up` */
     assert_name(gpuc__gce_tag(&provider, GPUC__ROLE_CONTROL_PLANE), "gpucluster-control-plane-c1");
     spec.name = long_cluster;
     for (int role = 0; role < 3; role++) {

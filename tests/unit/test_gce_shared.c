@@ -37,7 +37,7 @@ static void test_gce_shared__makes_changes_and_drops_rules(void **state)
     assert_string_equal(json_string_value(json_array_get(json_object_get(rule, "sourceRanges"), 1)),
                         "198.51.100.0/24");
     assert_string_equal(json_string_value(json_array_get(json_object_get(rule, "targetTags"), 0)),
-                        "gpucluster-control-plane-demo");
+                        "gpucluster-control-plane-" UUID);
     assert_non_null(strstr(json_string_value(json_object_get(rule, "description")),
                            "gpucluster=" UUID " "));
     rule = world_rule("demo-iap-ssh");

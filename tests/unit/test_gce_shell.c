@@ -70,7 +70,7 @@ static void test_gce_shell__creates_what_the_spec_says(void **state)
     assert_argument(out, "--machine-type=n1-standard-2", true);
     assert_argument(out, "--accelerator=type=nvidia-tesla-t4,count=1", true);
     assert_argument(out, "--maintenance-policy=TERMINATE", true);
-    assert_argument(out, "--tags=gpucluster-machine-demo,gpucluster-worker-demo", true);
+    assert_argument(out, "--tags=gpucluster-machine-u-1,gpucluster-worker-u-1", true);
     assert_argument(out,
                     "--metadata=^;;^block-project-ssh-keys=TRUE;;enable-guest-attributes=TRUE;;"
                     "enable-oslogin=FALSE;;ssh-keys=ubuntu:ssh-ed25519 AAAA it's $HOME; me", true);

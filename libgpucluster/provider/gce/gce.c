@@ -20,6 +20,42 @@ static void set_task(gpuc__task *task, void (*fn)(void *data), gpuc__provider *p
     task->data = provider;
 }
 
+/* In another project its machines would be lost from sight, and made again. */
+static int other_project(const char *kept, const char *wanted, gpuc_error **err)
+{
+    gpuc__error_set(err, GPUC_ESTATE, GPUC_DOMAIN_PROVIDER,
+                    "the cluster is in project %.63s, and its spec now names project %.63s", kept,
+                    wanted);
+    gpuc__error_remedy(err,
+                       "set provider.project to %.63s again; to move the cluster, delete it there "
+                       "first (`gpucluster down` with that spec)",
+                       kept);
+    return GPUC_ESTATE;
+}
+
+/* The project of earlier runs. */
+static int read_project(gpuc__provider *provider, gpuc_error **err)
+{
+    gpuc__journal *journal = &provider->journal;
+    const char *wanted = provider->spec->provider_project;
+    char *kept = NULL;
+    int rc;
+
+    if (!journal->get)
+        return GPUC_OK;
+    rc = journal->get(journal->data, NULL, PROJECT_KEY, &kept, err);
+    if (rc == GPUC_OK && kept && wanted && strcmp(kept, wanted) != 0)
+        rc = other_project(kept, wanted, err);
+    if (rc == GPUC_OK && kept) {
+        gpuc__free(provider->project);
+        provider->project = kept;
+        provider->project_kept = true;
+        kept = NULL;
+    }
+    gpuc__free(kept);
+    return rc;
+}
+
 static int gce_new(gpuc__provider **out, const gpuc__provider_config *config, gpuc_error **err)
 {
     gpuc__provider *provider = gpuc__calloc(1, sizeof(*provider));
@@ -55,6 +91,8 @@ static int gce_new(gpuc__provider **out, const gpuc__provider_config *config, gp
                           (config->ssh_public_key && !provider->public_key) ||
                           (config->spec->provider_project && !provider->project)))
         rc = gpuc__error_nomem(err);
+    if (rc == GPUC_OK)
+        rc = read_project(provider, err);
     if (rc < 0)
         gpuc__gce_unref(provider);
     else
@@ -107,44 +145,6 @@ static void gce_free(gpuc__provider *provider)
     gpuc__gce_unref(provider);
 }
 
-/* In another project its machines would be lost from sight, and made again. */
-static int other_project(const char *kept, const char *wanted, gpuc_error **err)
-{
-    gpuc__error_set(err, GPUC_ESTATE, GPUC_DOMAIN_PROVIDER,
-                    "the cluster is in project %.63s, and its spec now names project %.63s", kept,
-                    wanted);
-    gpuc__error_remedy(err,
-                       "set provider.project to %.63s again; to move the cluster, delete it there "
-                       "first (`gpucluster down` with that spec)",
-                       kept);
-    return GPUC_ESTATE;
-}
-
-/* The project of earlier runs, once. */
-static int read_project(gpuc__provider *provider, gpuc_error **err)
-{
-    gpuc__journal *journal = &provider->journal;
-    const char *wanted = provider->spec->provider_project;
-    char *kept = NULL;
-    int rc;
-
-    if (provider->project_read || !journal->get)
-        return GPUC_OK;
-    rc = journal->get(journal->data, NULL, PROJECT_KEY, &kept, err);
-    if (rc == GPUC_OK && kept && wanted && strcmp(kept, wanted) != 0)
-        rc = other_project(kept, wanted, err);
-    if (rc == GPUC_OK && kept) {
-        gpuc__free(provider->project);
-        provider->project = kept;
-        provider->project_kept = true;
-        kept = NULL;
-    }
-    gpuc__free(kept);
-    if (rc == GPUC_OK)
-        provider->project_read = true;
-    return rc;
-}
-
 int gpuc__gce_keep_project(gpuc__provider *provider, gpuc_error **err)
 {
     gpuc__journal *journal = &provider->journal;
@@ -160,9 +160,9 @@ int gpuc__gce_keep_project(gpuc__provider *provider, gpuc_error **err)
 
 int gpuc__gce_open(gpuc__provider *provider, gpuc_error **err)
 {
-    int rc = read_project(provider, err);
+    int rc = GPUC_OK;
 
-    if (rc == GPUC_OK && !provider->auth)
+    if (!provider->auth)
         rc = gpuc__gce_auth_new(&provider->auth, provider->context, err);
     if (rc == GPUC_OK && !provider->client)
         rc = gpuc__gce_client_new(&provider->client, provider->context, provider->auth, NULL, err);

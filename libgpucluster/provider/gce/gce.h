@@ -29,7 +29,7 @@ struct gpuc__provider {
     gpuc__gce_auth *auth;       /* NULL until the first call */
     gpuc__gce_client *client;   /* likewise */
     char *project;              /* likewise */
-    bool project_read, project_kept; /* gce.c: from the journal; it is there */
+    bool project_kept;          /* gce.c: it is in the journal */
     struct gpuc__gce_machines *machines; /* machines.h: what is under way with them */
     void *checks;                 /* check.c: likewise */
     json_t *described;            /* check.c: what describe gives; freed with the provider */

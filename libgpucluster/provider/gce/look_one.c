@@ -109,11 +109,13 @@ static void on_found(gpuc__gce_find *find, json_t *ours, json_t *foreign, gpuc_e
 {
     struct gpuc__gce_look *look = find->data;
 
+    if (!error && !ours && is_begun(look->provider, look->machine)) {
+        look_begun(look);
+        return;
+    }
     if (!error && !ours && foreign)
         gpuc__gce_set_foreign(look->provider, look->machine, foreign, &error);
-    if (!error && !ours && is_begun(look->provider, look->machine))
-        look_begun(look);
-    else if (error || !ours)
+    if (error || !ours)
         look_end(look, error);
     else
         look_found(look, json_array_get(ours, 0));

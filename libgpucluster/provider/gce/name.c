@@ -34,14 +34,15 @@ char *gpuc__gce_instance_name(const char *cluster, const char *machine)
     return fit(gpuc__asprintf("%s-%s", cluster, machine));
 }
 
-/* No tag is the beginning of another cluster's: what a machine is comes before the name. */
+/* By the cluster's uuid: names may be the same within a project, and rules reach whatever has the tag.
+ * Commands that are shown before there is a uuid have the name. */
 char *gpuc__gce_tag(const gpuc__provider *provider, gpuc__role role)
 {
     const char *what = role == GPUC__ROLE_CONTROL_PLANE ? "control-plane"
                        : role == GPUC__ROLE_WORKER      ? "worker"
                                                         : "machine";
 
-    return fit(gpuc__asprintf("gpucluster-%s-%s", what, provider->spec->name));
+    return fit(gpuc__asprintf("gpucluster-%s-%s", what, provider->uuid[0] ? provider->uuid : provider->spec->name));
 }
 
 char *gpuc__gce_rule_name(const gpuc__provider *provider, const gpuc__expose_model *expose)
