@@ -536,11 +536,23 @@ void gpuc__websocket_close(gpuc__websocket *ws, int code)
     pump_later(ws);
 }
 
+/* Without it the other end would keep what it holds for us until it notices. */
+static void say_gone(gpuc__websocket *ws)
+{
+    static const unsigned char going_away[2] = {1001 >> 8, 1001 & 0xff};
+
+    if (ws->over || ws->state != OPEN || !put(ws, GPUC__WS_CLOSE, going_away, sizeof(going_away)))
+        return;
+    ws->state = CLOSING; /* nobody hears that the queue is empty */
+    flush(ws);
+}
+
 void gpuc__websocket_drop(gpuc__websocket *ws)
 {
     if (!ws)
         return;
     ws->dropped = true;
+    say_gone(ws);
     if (!ws->pumping)
         ws_free(ws);
 }

@@ -36,7 +36,8 @@ size_t gpuc__websocket_queued(const gpuc__websocket *ws);
 void gpuc__websocket_pause(gpuc__websocket *ws, bool paused);
 /* Ends it in order: what is queued is sent; closed comes, after a short while at most. */
 void gpuc__websocket_close(gpuc__websocket *ws, int code);
-/* Ends it at once: no callback comes any more. NULL is ignored. */
+/* Ends it at once: no callback comes any more. The other end is told, where that needs no waiting.
+ * NULL is ignored. */
 void gpuc__websocket_drop(gpuc__websocket *ws);
 
 /* websocket_handshake.c: pure. The value that the server has to answer to a key. */

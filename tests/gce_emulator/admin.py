@@ -123,6 +123,12 @@ class Admin:
             self._tokens.revoke()
         return {}
 
+    async def _post_forget(self, request: Request) -> Any:
+        """All request ids: an old one is a new request from now on."""
+        for project in self._world.projects.values():
+            project.request_ids.clear()
+        return {}
+
     async def _post_reset(self, request: Request) -> Any:
         await self._world.reset()
         self._log.clear()

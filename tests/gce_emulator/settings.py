@@ -10,6 +10,7 @@ from typing import Any
 class Settings:
     latency_ms: int = 100  # of every operation
     wait_limit: float = 120.0  # seconds until operations.wait returns although not DONE
+    list_lag_ms: int = 0  # how long an instance is in no list after it was asked for
     page_max: int = 500  # items of a page at most, whatever maxResults says
     token_lifetime: int = 3599
     strict_tokens: bool = False  # only tokens given out here are good

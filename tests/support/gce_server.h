@@ -148,7 +148,7 @@ static inline json_t *gce_instance_json(gce_instance *in)
 
 static inline json_t *gce_list(void)
 {
-    json_t *items = json_object(), *none = json_array();
+    json_t *items = json_object();
 
     for (int i = 0; i < gce.count; i++) {
         gce_instance *in = &gce.instances[i];
@@ -165,7 +165,6 @@ static inline json_t *gce_list(void)
         json_array_append_new(json_object_get(json_object_get(items, key), "instances"),
                               gce_instance_json(in));
     }
-    json_decref(none);
     return json_pack("{s:o}", "items", items);
 }
 

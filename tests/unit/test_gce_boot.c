@@ -16,19 +16,44 @@ static void test_gce_boot__waits_until_it_runs(void **state)
     gce_finish();
 }
 
+static gpuc_error *kept;
+
+static void keep_error(void *data, const gpuc__machine_info *info, gpuc_error *error)
+{
+    assert_null(info);
+    kept = error;
+    *(int *)data = 1;
+}
+
+/* Whatever it is instead of running; the console may say why, and need not be there. */
 static void test_gce_boot__gives_up_on_what_never_runs(void **state)
 {
-    provider_result r;
+    static const char *const is[] = {"PROVISIONING", "STAGING", "STOPPING"};
 
-    gce_begin(1);
-    gce.runs_after = 100000;
-    provider->machines->boot_ms = 100;
-    r = gce_create_one(0);
-    assert_int_equal(r.code, GPUC_ETIMEDOUT);
-    assert_non_null(strstr(r.message, "STAGING in us-east1-b"));
-    assert_non_null(strstr(r.remedy, "c1-m1"));
-    provider_result_clear(&r);
-    gce_finish();
+    for (int i = 0; i < 6; i++) {
+        gce_fault faults[] = {{.match = "/serialPort", .status = 404, .body = "{}"}, {0}};
+        char says[64];
+        int done = 0;
+
+        gce_begin(1);
+        gce.runs_after = 100000;
+        gce_set_status(gce_add("c1-m1", "us-east1-b", "u-1"), is[i % 3]);
+        gce.faults = i < 3 ? NULL : faults;
+        provider->machines->boot_ms = 100;
+        gpuc__provider_gce.create(provider, &machines[0], "a-1", keep_error, &done);
+        gce_await(&done);
+        assert_int_equal(gpuc_error_code(kept), GPUC_ETIMEDOUT);
+        snprintf(says, sizeof(says), "%s in us-east1-b and does not come to run", is[i % 3]);
+        assert_non_null(strstr(gpuc_error_message(kept), says));
+        assert_non_null(strstr(gpuc_error_remedy(kept), "c1-m1"));
+        assert_string_equal(gpuc_error_machine(kept), "m1");
+        if (i < 3)
+            assert_string_equal(gpuc_error_evidence(kept), "the console says why\n");
+        else
+            assert_null(gpuc_error_evidence(kept));
+        gpuc_error_unref(kept);
+        gce_finish();
+    }
 }
 
 static void test_gce_boot__makes_what_went_again_at_the_next_try(void **state)
@@ -173,15 +198,6 @@ static void test_gce_boot__waits_for_host_keys(void **state)
     gce_finish();
 }
 
-static gpuc_error *kept;
-
-static void keep_error(void *data, const gpuc__machine_info *info, gpuc_error *error)
-{
-    assert_null(info);
-    kept = error;
-    *(int *)data = 1;
-}
-
 static void test_gce_boot__shows_the_console_when_keys_do_not_come(void **state)
 {
     int done = 0;
@@ -245,7 +261,7 @@ static void test_gce_boot__many_cost_few_requests_before_they_are_up(void **stat
 
 static void test_gce_boot__cancel_ends_it_wherever_it_is(void **state)
 {
-    static const char *const where[] = {"aggregated", "POST", "getGuestAttributes"};
+    static const char *const where[] = {"aggregated", "POST", "getGuestAttributes", "/serialPort"};
 
     for (size_t i = 0; i < sizeof(where) / sizeof(where[0]); i++) {
         gce_fault faults[] = {{.match = where[i], .status = -1}, {0}};
@@ -253,9 +269,12 @@ static void test_gce_boot__cancel_ends_it_wherever_it_is(void **state)
 
         gce_begin(1);
         gce.faults = faults;
+        gce.runs_after = i == 3 ? 20 : 0;
+        provider->machines->boot_ms = 100;
         gpuc__provider_gce.create(provider, &machines[0], "a-1", provider_on_machine, &r);
         gce_await(&faults[0].used);
         gpuc__provider_gce.cancel(provider, &r);
+        provider->machines->boot_ms = 10000;
         provider_wait(context, &r, 2000);
         assert_int_equal(r.code, GPUC_ECANCELLED);
         provider_result_clear(&r);

@@ -4,6 +4,7 @@
 #include "support/gce_api.h"
 
 #include "provider/gce/call.h"
+#include "util/error.h"
 
 #define ZONE "projects/p1/zones/z1"
 #define UUID "6f1c2a52-6f6c-4d7a-9d5e-0a4a0c5b6d7e"
@@ -261,6 +262,40 @@ static void test_gce_client_retry__nobody_listens(void **state)
     gce_finish();
 }
 
+/* The name of a server that has never answered is wrong: that is not waited out for minutes. */
+static void test_gce_client_retry__an_unknown_host_is_given_up_soon(void **state)
+{
+    gce_step none[] = {{NULL}};
+    gce_end end = {0};
+    gpuc__gce_args args = {
+        .method = "GET", .path = ZONE, .limit_ms = 120000, .done = gce_on_end, .data = &end};
+    gpuc__gce_client *other = NULL;
+    gpuc_error *error = NULL;
+
+    gce_begin(none, 10);
+    assert_int_equal(gpuc__gce_client_new(&other, context, auth,
+                                          "https://no-such-host.invalid/compute/v1/", NULL),
+                     GPUC_OK);
+    gpuc__gce_client_scale_time(other, 10); /* 15 s are 150 ms */
+    assert_non_null(gpuc__gce_send(other, &args));
+    gce_wait_for(&end);
+    assert_int_equal(end.code, GPUC_ENETWORK);
+    assert_int_equal(gpuc_error_native_code(end.error), 6);
+    assert_int_equal(end.scope, GPUC__GCE_SCOPE_RETRY);
+    assert_non_null(strstr(end.message, "no-such-host.invalid"));
+    assert_non_null(strstr(gpuc_error_remedy(end.error), "name service"));
+    assert_true(gpuc__gce_client_requests(other) < 12);
+    gce_drop(&end);
+    gpuc__gce_client_unref(other);
+    gce_finish();
+    gpuc__error_set(&error, GPUC_ENETWORK, GPUC_DOMAIN_PROVIDER, "x");
+    assert_int_equal(gpuc__gce_patience_ms(error, false), 0); /* others: as long as it may last */
+    gpuc__error_native(&error, 6);
+    assert_int_equal(gpuc__gce_patience_ms(error, false), 15000);
+    assert_int_equal(gpuc__gce_patience_ms(error, true), 120000);
+    gpuc_error_unref(error);
+}
+
 static void test_gce_client_retry__pauses(void **state)
 {
     const int64_t now = 1795470225000; /* 45 s after a full minute */
@@ -298,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_gce_client_retry__does_not_wait_beyond_its_limit),
         cmocka_unit_test(test_gce_client_retry__nonsense_is_asked_for_four_times),
         cmocka_unit_test(test_gce_client_retry__nobody_listens),
+        cmocka_unit_test(test_gce_client_retry__an_unknown_host_is_given_up_soon),
         cmocka_unit_test(test_gce_client_retry__pauses),
     };
 

@@ -138,6 +138,44 @@ static void test_websocket__its_queue_is_bounded_and_its_closing_too(void **stat
     finish();
 }
 
+static atomic_int told; /* the code of the close frame; -1: the connection ended without one */
+
+static void serve_until_told(http_server *s, int fd)
+{
+    http_server_request r;
+    int code = -1;
+
+    if (ws_server_open(fd, &r, PROTOCOL)) {
+        ws_server_binary(fd, "x", 1);
+        while (code < 0 && ws_server_read(fd, &frame)) {
+            if (frame.opcode == 8 && frame.length == 2)
+                code = frame.bytes[0] << 8 | frame.bytes[1];
+        }
+    }
+    free(r.body);
+    told = code;
+}
+
+/* Whoever leaves without waiting says so, behind what was to be sent. */
+static void test_websocket__a_drop_is_told(void **state)
+{
+    talk t = {0};
+
+    begin(serve_until_told);
+    told = 0;
+    start(&t, (gpuc__websocket_args){.subprotocol = PROTOCOL});
+    while (!t.messages)
+        assert_int_equal(gpuc_context_run(context, 50, NULL), GPUC_OK);
+    assert_true(gpuc__websocket_send(t.ws, "last", 4));
+    gpuc__websocket_drop(t.ws);
+    for (int i = 0; i < 100 && !told; i++)
+        gpuc_context_run(context, 20, NULL);
+    assert_int_equal(told, 1001);
+    assert_int_equal(t.closed, 0);
+    clear(&t);
+    finish();
+}
+
 static void test_websocket__a_drop_at_any_time_is_the_end(void **state)
 {
     talk inside = {.drop_inside = true}, at_once = {0}, connecting = {0}, waiting = {0};
@@ -170,6 +208,7 @@ int main(void)
         TEST(talks_both_ways_and_closes_in_order),
         TEST(a_pause_holds_the_stream),
         TEST(its_queue_is_bounded_and_its_closing_too),
+        TEST(a_drop_is_told),
         TEST(a_drop_at_any_time_is_the_end),
     };
 

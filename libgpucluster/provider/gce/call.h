@@ -25,6 +25,7 @@ struct gpuc__gce_client {
     gpuc__gce_auth *auth;
     char *endpoint;
     uint64_t requests;
+    bool answered; /* the server has, once */
     uint32_t ms_per_s;
     gpuc__gce_slots slots[GPUC__GCE_SLOT_KINDS];
 };
@@ -62,6 +63,7 @@ struct gpuc__gce_call {
     bool queued;           /* for a slot */
     gpuc__gce_call *before, *behind;
     void (*on_slot)(gpuc__gce_call *call);
+    uint64_t unreached; /* since when there has been no connection, gpuc__clock_ms; 0: there was */
     unsigned failures, odd; /* of this request: all, and those of answers that make no sense */
     uint64_t sent_at;
     gpuc__http_request *request;
@@ -115,6 +117,8 @@ uint64_t gpuc__gce_delay(gpuc__gce_pace pace, unsigned failures, unsigned retry_
 unsigned gpuc__gce_retry_after(const char *header);
 
 /* errors.c */
+/* How long a failure of the connection is waited out; 0: as long as the call may last. */
+uint64_t gpuc__gce_patience_ms(const gpuc_error *error, bool answered);
 gpuc__gce_pace gpuc__gce_pace_of(int status, const json_t *answer);
 
 /* operation.c: "projects/P/zones/Z/operations/NAME" of an operation; project_path says where it is

@@ -12,7 +12,8 @@ typedef enum gpuc__gce_state {
     GPUC__GCE_MAKING,
     GPUC__GCE_BOOTING, /* it is there: until it runs */
     GPUC__GCE_STARTING,
-    GPUC__GCE_KEYS
+    GPUC__GCE_KEYS,
+    GPUC__GCE_LATE /* it does not come to run: its serial console is read */
 } gpuc__gce_state;
 
 typedef struct gpuc__gce_ask { /* one call of create */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "provider/gce/create.h"
+#include "transport/http.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
@@ -75,7 +76,7 @@ static void on_poll(void *data)
     }
 }
 
-static void too_late(gpuc__gce_ask *ask)
+static void end_late(gpuc__gce_ask *ask, const char *console)
 {
     gpuc_error *error = NULL;
 
@@ -84,7 +85,38 @@ static void too_late(gpuc__gce_ask *ask)
                     zone_of(ask));
     gpuc__error_remedy(&error, "see `gcloud compute instances describe %s --zone=%s`", ask->name,
                        zone_of(ask));
+    if (console)
+        gpuc__error_evidence(&error, console, strlen(console));
     gpuc__gce_ask_end(ask, error);
+}
+
+static void on_console(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_error *error)
+{
+    gpuc__gce_ask *ask = data;
+
+    (void)scope;
+    ask->call = NULL;
+    if (ask->cancelled) {
+        gpuc__gce_ask_end(ask, error);
+        return;
+    }
+    end_late(ask, error ? NULL : json_string_value(json_object_get(answer, "contents")));
+    gpuc_error_unref(error);
+}
+
+static void too_late(gpuc__gce_ask *ask)
+{
+    char *project = gpuc__http_escape(ask->provider->project), *path = NULL;
+
+    ask->state = GPUC__GCE_LATE;
+    if (project)
+        path = gpuc__asprintf("projects/%s/zones/%s/instances/%s", project, zone_of(ask), ask->name);
+    if (path)
+        ask->call = gpuc__gce_console(ask->provider, ask->model->name, path, on_console, ask);
+    gpuc__free(project);
+    gpuc__free(path);
+    if (!ask->call)
+        end_late(ask, NULL);
 }
 
 static void wait_more(gpuc__gce_ask *ask)

@@ -312,3 +312,17 @@ bool gpuc__gce_is_rate_limit(int status, const json_t *answer)
 {
     return gpuc__gce_pace_of(status, answer) == GPUC__GCE_PACE_MINUTE;
 }
+
+uint64_t gpuc__gce_patience_ms(const gpuc_error *error, bool answered)
+{
+    json_t *table = gpuc_error_code(error) == GPUC_ENETWORK ? load_table() : NULL, *row;
+    json_int_t seconds = 0;
+    size_t i;
+
+    json_array_foreach(json_object_get(table, "no_answer"), i, row) {
+        if (json_integer_value(json_object_get(row, "native")) == gpuc_error_native_code(error))
+            seconds = json_integer_value(json_object_get(row, answered ? "later_s" : "first_s"));
+    }
+    json_decref(table);
+    return (uint64_t)seconds * 1000;
+}

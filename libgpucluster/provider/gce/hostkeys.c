@@ -143,17 +143,24 @@ static void on_console(void *data, json_t *answer, gpuc__gce_scope scope, gpuc_e
     gpuc_error_unref(error);
 }
 
+gpuc__gce_call *gpuc__gce_console(gpuc__provider *provider, const char *machine, const char *instance,
+                                  gpuc__gce_done_fn done, void *data)
+{
+    char *path = gpuc__asprintf("%s/serialPort", instance);
+    gpuc__gce_args args = {.method = "GET", .path = path, .query = "port=1",
+                           .doing = "reading the serial console", .machine = machine,
+                           .limit_ms = GET_MS, .answer_max = CONSOLE_MAX,
+                           .done = done, .data = data};
+    gpuc__gce_call *call = path ? gpuc__gce_send(provider->client, &args) : NULL;
+
+    gpuc__free(path);
+    return call;
+}
+
 static void read_console(key_wait *wait)
 {
-    char *path = gpuc__asprintf("%s/serialPort", wait->path);
-    gpuc__gce_args args = {.method = "GET", .path = path, .query = "port=1",
-                           .doing = "reading the serial console", .machine = wait->machine,
-                           .limit_ms = GET_MS, .answer_max = CONSOLE_MAX,
-                           .done = on_console, .data = wait};
-
     wait->late = true;
-    wait->call = path ? gpuc__gce_send(wait->provider->client, &args) : NULL;
-    gpuc__free(path);
+    wait->call = gpuc__gce_console(wait->provider, wait->machine, wait->path, on_console, wait);
     if (!wait->call)
         end_late(wait, NULL);
 }

@@ -59,6 +59,11 @@ void gpuc__gce_keys_keep(gpuc__provider *provider, const char *machine, const js
 void gpuc__gce_keys_forget(gpuc__provider *provider, const char *machine);
 void gpuc__gce_keys_free(char **keys);
 
+/* The end of its serial console, as the answer's "contents": evidence of why it does not come up.
+ * instance: its path. NULL without memory. */
+gpuc__gce_call *gpuc__gce_console(gpuc__provider *provider, const char *machine, const char *instance,
+                                  gpuc__gce_done_fn done, void *data);
+
 /* ---- create.c: what it shares with its own files is in create.h ---- */
 void gpuc__gce_create_turn(void *provider);
 void gpuc__gce_create_fail(gpuc__provider *provider, const gpuc_error *error);

@@ -95,13 +95,28 @@ void gpuc__gce_call_odd(gpuc__gce_call *call, gpuc_error *error)
             error);
 }
 
+/* Whether a failure of the connection has lasted too long for its kind. */
+static bool is_hopeless(gpuc__gce_call *call, const gpuc_error *error)
+{
+    uint64_t now = gpuc__clock_ms(), ms = gpuc__gce_patience_ms(error, call->client->answered);
+
+    if (!call->unreached)
+        call->unreached = now;
+    return ms && now - call->unreached >= gpuc__gce_call_scaled(call, ms);
+}
+
 /* No full answer came. */
 static void on_transport_error(gpuc__gce_call *call, gpuc_error *error)
 {
     switch (gpuc_error_code(error)) {
     case GPUC_ENETWORK:
     case GPUC_ETIMEDOUT:
-        again(call, true, GPUC__GCE_PACE_BACKOFF, 0, error);
+        if (is_hopeless(call, error)) {
+            call->failures++;
+            give_up(call, true, GPUC__GCE_SCOPE_RETRY, error);
+        } else {
+            again(call, true, GPUC__GCE_PACE_BACKOFF, 0, error);
+        }
         break;
     case GPUC_EPROTO:
         gpuc__gce_call_odd(call, error);
@@ -196,6 +211,8 @@ static void on_done(void *data, int status, const char *body, size_t length, gpu
         on_transport_error(call, error);
         return;
     }
+    call->client->answered = true;
+    call->unreached = 0;
     call->bytes += length;
     answer = json_loadb(body, length, JSON_REJECT_DUPLICATES, NULL);
     if (status >= 400)

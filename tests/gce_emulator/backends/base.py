@@ -7,6 +7,7 @@ under way then ends with INTERNAL_ERROR and that text.
 """
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ class Instance:
     # Metadata of the project as it is now (key → value); set by the emulator.
     project_metadata: Callable[[], dict[str, str]] = field(default=dict)
     backend_data: Any = None  # the backend's own
+    made_at: float = field(default_factory=time.monotonic)
 
     @property
     def name(self) -> str:

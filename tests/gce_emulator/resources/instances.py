@@ -2,6 +2,8 @@
 """instances: insert, get, list, aggregatedList, delete."""
 from __future__ import annotations
 
+import time
+
 from .. import paging
 from ..backends.base import Instance
 from ..call import Call, Json, Route
@@ -40,16 +42,22 @@ def get(call: Call) -> Json:
     return find(call).resource
 
 
+def _listed(call: Call) -> list[Instance]:
+    """Lists may be behind what was made."""
+    before = time.monotonic() - call.world.settings.list_lag_ms / 1000
+    return [instance for _, instance in sorted(call.project.instances.items())
+            if instance.made_at <= before]
+
+
 def listing(call: Call) -> Json:
-    items = [instance.resource for (zone, _), instance in sorted(call.project.instances.items())
-             if zone == call.zone]
+    items = [instance.resource for instance in _listed(call) if instance.zone == call.zone]
     return paging.page("instanceList", call.path, items, call.query, call.world.settings.page_max)
 
 
 def aggregated(call: Call) -> Json:
     scopes: dict[str, list[Json]] = {f"zones/{zone}": [] for zone in call.world.catalogue.zones}
-    for (zone, _), instance in sorted(call.project.instances.items()):
-        scopes[f"zones/{zone}"].append(instance.resource)
+    for instance in _listed(call):
+        scopes[f"zones/{instance.zone}"].append(instance.resource)
     unreachable = frozenset(f"zones/{zone}" for zone in call.world.settings.unreachable_zones)
     return paging.aggregated("instanceAggregatedList", "instances", call.path, scopes, call.query,
                              call.world.settings.page_max, unreachable)

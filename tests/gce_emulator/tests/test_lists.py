@@ -72,6 +72,17 @@ def test_aggregated_instances(emulator: Emulator) -> None:
     assert not [scope for scope in none.values() if "instances" in scope]
 
 
+def test_lists_may_be_behind(emulator: Emulator) -> None:
+    emulator.settings(list_lag_ms=60_000)
+    emulator.do("POST", INSTANCES, body())
+    assert "items" not in emulator.get(INSTANCES)
+    found = emulator.get("/aggregated/instances")["items"]
+    assert not [scope for scope in found.values() if "instances" in scope]
+    assert emulator.get(INSTANCES + "/w1")["name"] == "w1"
+    emulator.settings(list_lag_ms=0)
+    assert [item["name"] for item in emulator.get(INSTANCES)["items"]] == ["w1"]
+
+
 def test_an_unreachable_zone_is_told(emulator: Emulator) -> None:
     emulator.do("POST", INSTANCES, body())
     emulator.settings(unreachable_zones=["us-east1-d"])
