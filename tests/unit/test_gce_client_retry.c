@@ -244,7 +244,7 @@ static void test_gce_client_retry__nobody_listens(void **state)
     gce_step none[] = {{NULL}};
     gce_end end = {0};
     gpuc__gce_args args = {
-        .method = "GET", .path = ZONE, .limit_ms = 300, .done = gce_on_end, .data = &end};
+        .method = "GET", .path = ZONE, .limit_ms = 2000, .done = gce_on_end, .data = &end};
     gpuc__gce_client *other = NULL;
 
     gce_begin(none, 10);

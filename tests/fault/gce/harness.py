@@ -3,11 +3,13 @@
 those of the provider is skipped, so that what remains is requests."""
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -34,19 +36,62 @@ def skips() -> list[str]:
             for word in ("--skip", step["id"])]
 
 
+def ask(admin: str, name: str, body: Any = None) -> Any:
+    """Of an emulator's own endpoints."""
+    request = urllib.request.Request(admin + name, None if body is None else json.dumps(body).encode())
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+class Emulator:
+    """A process that scenarios of the same options use one after the other: starting one costs more
+    than a whole up and down."""
+
+    _idle: dict[tuple[str, ...], list[Emulator]] = {}
+    _lock = threading.Lock()
+
+    def __init__(self, options: tuple[str, ...]) -> None:
+        self._options = options
+        self._process = subprocess.Popen([ROOT / "tests/gce_emulator/emulator", "--latency", "20", *options],
+                                         stdout=subprocess.PIPE, text=True)
+        atexit.register(self.end)
+        assert self._process.stdout
+        self.where = json.loads(self._process.stdout.readline())
+        self._settings = ask(self.where["admin"], "settings")
+
+    @classmethod
+    def take(cls, options: tuple[str, ...]) -> Emulator:
+        with cls._lock:
+            idle = cls._idle.setdefault(options, [])
+            if idle:
+                return idle.pop()
+        return cls(options)
+
+    def give_back(self) -> None:
+        """As it was at the beginning; one whose files a test may have changed is not used again."""
+        if "--credentials" in self._options:
+            self.end()
+            return
+        ask(self.where["admin"], "reset", {})
+        ask(self.where["admin"], "settings", self._settings)
+        with self._lock:
+            self._idle[self._options].append(self)
+
+    def end(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
 class Scenario:
-    """Used with `with`: a folder, an emulator of its own, and the environment of its client."""
+    """Used with `with`: a folder, an emulator for itself, and the environment of its client."""
 
     def __init__(self, *options: str, spec: str = SPEC) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="gpuc-gce-")
         self.dir = Path(self._folder.name)
         (self.dir / "spec.yaml").write_text(spec)
         (self.dir / "token").write_text("simulated-token")
-        self._emulator = subprocess.Popen(
-            [ROOT / "tests/gce_emulator/emulator", "--latency", "20", *options],
-            stdout=subprocess.PIPE, stderr=(self.dir / "emulator.log").open("w"), text=True)
-        assert self._emulator.stdout
-        self.where = json.loads(self._emulator.stdout.readline())
+        self._emulator = Emulator.take(options)
+        self.where = self._emulator.where
         self.env = {**os.environ, "XDG_STATE_HOME": str(self.dir / "state"),
                     "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE": self.where["endpoint"],
                     "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER": self.where["root"],
@@ -58,15 +103,11 @@ class Scenario:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._emulator.terminate()
-        self._emulator.wait()
+        self._emulator.give_back()
         self._folder.cleanup()
 
     def admin(self, name: str, body: Any = None) -> Any:
-        request = urllib.request.Request(self.where["admin"] + name,
-                                         None if body is None else json.dumps(body).encode())
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+        return ask(self.where["admin"], name, body)
 
     def get(self, path: str) -> Any:
         request = urllib.request.Request(self.where["endpoint"] + path,
