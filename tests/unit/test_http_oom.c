@@ -65,7 +65,7 @@ static bool try_with(int n, bool cancel)
         drop(&of[i]);
     }
     finish();
-    return n > 0 && sent == REQUESTS && good == REQUESTS - cancel;
+    return n > 0 && sent == REQUESTS && good == REQUESTS - (size_t)cancel;
 }
 
 static void test_http_oom__each_request_ends_once(void **state)
