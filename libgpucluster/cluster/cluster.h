@@ -53,7 +53,8 @@ struct gpuc_cluster {
     gpuc__store *store;       /* NULL until there is a state folder */
     bool locked;              /* this process holds the state for writing */
     bool purge_driver;        /* `down` takes the driver away, too */
-    bool prove_again;         /* `verify`: proofs of earlier runs do not count */
+    json_t *limits;           /* of checks: the spec's, and what the caller sets; object */
+    bool prove_again;         /* `verify`: earlier proofs do not count */
     gpuc_op *busy;            /* the operation under way that needs the graph; borrowed */
     gpuc__identity identity;
     gpuc__provider *provider;
@@ -68,8 +69,7 @@ struct gpuc_cluster {
     gpuc__recipe *recipe;     /* with the caller's own steps in it */
     gpuc__sources sources;    /* versions and files; filled by the first graph */
     bool sources_known;
-    json_t *skips;            /* array of {"step","machine"} */
-    json_t *customs;          /* array of the caller's steps, as kept in the state */
+    json_t *skips, *customs;  /* arrays: {"step","machine"}; the caller's steps as the state has them */
     gpuc__task bury;          /* frees it on the context's thread */
 };
 

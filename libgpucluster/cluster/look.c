@@ -22,6 +22,7 @@ struct gpuc__look {
 static void look_free(gpuc__look *look)
 {
     gpuc__remote_unref(look->args.remote);
+    json_decref(look->args.limits);
     gpuc__collect_free(look->collect);
     gpuc__free(look->name);
     gpuc__free(look);
@@ -38,7 +39,8 @@ static void finish(gpuc__look *look, gpuc__machine_proof *proof, gpuc_error *err
         gpuc__proof_free(proof);
         proof = NULL;
     }
-    args.remote = NULL; /* goes with the look */
+    args.remote = NULL; /* these go with the look */
+    args.limits = NULL;
     look_free(look);
     args.done(args.data, proof, error);
 }
@@ -50,7 +52,7 @@ static void judge(gpuc__look *look, const gpuc__probe *probe, const char *reason
     gpuc_error *error = NULL;
 
     gpuc__proof_evaluate(&proof, look->name, look->args.expected_gpus, look->collect, probe, reason,
-                         &error);
+                         look->args.limits, &error);
     if (proof) {
         proof->started_ms = look->started_ms;
         proof->finished_ms = gpuc__now_ms();
@@ -79,6 +81,8 @@ static void on_computed(void *data, int status, const char *out, size_t out_leng
         status = 124; /* as timeout(1) has it */
     if (!error && !look->cancelled)
         gpuc__probe_parse(&probe, status, out, out_length, errout, errout_length, &error);
+    if (!error && !look->cancelled)
+        gpuc__collect_after_parse(look->collect, look->nonce, out, out_length, &error);
     if (error || look->cancelled)
         finish(look, NULL, error);
     else
@@ -86,17 +90,41 @@ static void on_computed(void *data, int status, const char *out, size_t out_leng
     gpuc__probe_free(probe);
 }
 
-/* NULL without an error: there is no GPU that may be disturbed. */
+static int dcgm_level(const gpuc__look *look)
+{
+    double level = json_number_value(json_object_get(
+        json_object_get(look->args.limits, "dcgm.diag"), "level"));
+
+    return level < 0 ? 0 : level > 3 ? 3 : (int)level;
+}
+
+/* DCGM's own diagnosis takes longer than the probe: its time is added to the deadline. */
+static int compute_timeout(const gpuc__look *look, size_t devices)
+{
+    static const int dcgm_ms[] = {0, 130000, 620000, 2500000};
+
+    return gpuc__probe_timeout_ms(devices) + GPUC__COLLECT_AFTER_TIMEOUT_MS + dcgm_ms[dcgm_level(look)];
+}
+
+/* The probe in a shell of its own, and behind it the second look. NULL without an error: there is no
+ * GPU that may be disturbed. */
 static char *compute_script(const gpuc__look *look, size_t *count, gpuc_error **err)
 {
     gpuc__probe_request request = {.mib = 0};
-    char **targets = NULL, *script = NULL;
+    char **targets = NULL, *probe = NULL, *after = NULL, *script = NULL;
 
     if (gpuc__proof_targets(&targets, count, look->collect, err) == GPUC_OK && *count) {
         request.devices = (const char *const *)targets;
         request.device_count = *count;
-        gpuc__probe_script(&script, &request, err);
+        if (gpuc__probe_script(&probe, &request, err) == GPUC_OK &&
+            gpuc__collect_after_script(&after, look->nonce, dcgm_level(look), err) == GPUC_OK) {
+            script = gpuc__asprintf("(\n%s\n)\n%s", probe, after);
+            if (!script)
+                gpuc__error_nomem(err);
+        }
     }
+    gpuc__free(probe);
+    gpuc__free(after);
     gpuc__proof_targets_free(targets);
     return script;
 }
@@ -129,7 +157,7 @@ static void compute(gpuc__look *look)
         return;
     }
     tell(look, "computing on each GPU");
-    if (!run_script(look, script, gpuc__probe_timeout_ms(count), on_computed, &error))
+    if (!run_script(look, script, compute_timeout(look, count), on_computed, &error))
         finish(look, NULL, error);
 }
 
@@ -174,6 +202,7 @@ int gpuc__look_start(gpuc__look **out, const gpuc__look_args *args, gpuc_error *
         return gpuc__error_nomem(err);
     look->args = *args;
     look->args.remote = gpuc__remote_ref(args->remote);
+    json_incref(look->args.limits);
     look->started_ms = gpuc__now_ms();
     look->name = gpuc__strdup(args->name);
     if (!look->name)

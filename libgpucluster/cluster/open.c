@@ -58,6 +58,15 @@ static int load_spec(gpuc_cluster *cluster, gpuc_error **err)
     return rc;
 }
 
+static int build_model(gpuc_cluster *cluster, gpuc_error **err)
+{
+    int rc = gpuc__spec_model_new(&cluster->model, cluster->spec, err);
+
+    if (rc == GPUC_OK && !(cluster->limits = json_deep_copy(cluster->model->checks)))
+        rc = gpuc__error_nomem(err);
+    return rc;
+}
+
 static int fill(gpuc_cluster *cluster, const gpuc_spec *spec, const char *name, gpuc_error **err)
 {
     int rc = GPUC_OK;
@@ -71,7 +80,7 @@ static int fill(gpuc_cluster *cluster, const gpuc_spec *spec, const char *name, 
     if (rc == GPUC_OK && !spec)
         rc = load_spec(cluster, err);
     if (rc == GPUC_OK)
-        rc = gpuc__spec_model_new(&cluster->model, cluster->spec, err);
+        rc = build_model(cluster, err);
     if (rc == GPUC_OK && !gpuc__provider_get(cluster->model->provider))
         rc = gpuc__error_set(err, GPUC_EUNSUPPORTED, GPUC_DOMAIN_PROVIDER,
                              "this build has no provider of that kind");
@@ -101,6 +110,7 @@ static void cluster_free(void *data)
     gpuc__sources_clear(&cluster->sources);
     json_decref(cluster->customs);
     json_decref(cluster->skips);
+    json_decref(cluster->limits);
     gpuc__identity_clear(&cluster->identity);
     gpuc__store_close(cluster->store);
     gpuc__spec_model_free(cluster->model);

@@ -58,7 +58,7 @@ static void on_state(void *data, const gpuc__job_end *now)
 /* A pod sees its own GPUs: what the machine as a whole has, it cannot judge. */
 static int leave_machine_out(gpuc__machine_proof *proof, gpuc_error **err)
 {
-    static const char *const ids[] = {"gpu.pci.present", "dev.nodes"};
+    static const char *const ids[] = {"gpu.pci.present", "dev.nodes", "log.xid", "log.fallen", "fabric"};
     int rc = GPUC_OK;
 
     for (size_t i = 0; rc == GPUC_OK && i < sizeof(ids) / sizeof(ids[0]); i++) {
@@ -113,7 +113,7 @@ static int judge(gpuc__machine_proof **out, const gpuc__pod_look *look, int exit
                                err);
     if (rc == GPUC_OK)
         rc = gpuc__proof_evaluate(&proof, look->node, -1, collect, probe,
-                                  "nvidia-smi could not be read in the pod", err);
+                                  "nvidia-smi could not be read in the pod", NULL, err);
     if (rc == GPUC_OK)
         rc = leave_machine_out(proof, err);
     if (rc == GPUC_OK)

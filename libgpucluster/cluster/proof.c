@@ -497,6 +497,7 @@ void gpuc__proof_act(gpuc__action *action)
     const gpuc__look_args args = {.remote = action->member->remote,
                                   .name = action->member->name,
                                   .expected_gpus = action->member->gpus,
+                                  .limits = action->cluster->limits,
                                   .progress = on_progress,
                                   .done = on_look,
                                   .data = action};

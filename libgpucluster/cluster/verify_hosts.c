@@ -203,6 +203,7 @@ static void on_connected(void *data, gpuc_error *error)
     const gpuc__look_args args = {.remote = h->member->remote,
                                   .name = h->member->name,
                                   .expected_gpus = h->member->gpus,
+                                  .limits = h->member->cluster->limits,
                                   .done = on_look,
                                   .data = h};
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "gpu/limits.h"
 #include "gpu/tables.h"
 #include "util/buf.h"
 #include "util/error.h"
@@ -32,6 +33,62 @@ void gpuc__checkup_not_applicable(gpuc__checkup *up, const char *id, const char 
     gpuc__checkup_result(up, id, gpu, GPUC_CHECK_SKIP, NULL, NULL, "%s", why);
     if (!up->rc)
         gpuc__proof_set_idle(up->proof, id, gpu);
+}
+
+void gpuc__found(gpuc__findings *f, int status, const char *remedy, const char *format, ...)
+{
+    va_list args;
+    int n;
+
+    if (status > f->status) {
+        f->status = status;
+        f->remedy = remedy;
+    }
+    if (f->length && f->length + 2 < sizeof(f->text))
+        f->length += (size_t)snprintf(f->text + f->length, sizeof(f->text) - f->length, ", ");
+    va_start(args, format);
+    n = vsnprintf(f->text + f->length, sizeof(f->text) - f->length, format, args);
+    va_end(args);
+    f->length += n > 0 ? (size_t)n : 0;
+    if (f->length >= sizeof(f->text))
+        f->length = sizeof(f->text) - 1;
+}
+
+bool gpuc__found_sick(gpuc__findings *f, const char *what, const gpuc__smi_value *value)
+{
+    if (!gpuc__smi_state_sick(value->state))
+        return false;
+    gpuc__found(f, GPUC_CHECK_FAIL, NULL, "%s not readable: %s", what,
+                gpuc__smi_state_name(value->state));
+    return true;
+}
+
+void gpuc__checkup_findings(gpuc__checkup *up, const char *id, const char *gpu,
+                            const gpuc__findings *f, const char *evidence, const char *nothing)
+{
+    if (f->length)
+        gpuc__checkup_result(up, id, gpu, f->status, f->remedy, evidence, "%s", f->text);
+    else
+        gpuc__checkup_not_applicable(up, id, gpu, nothing);
+}
+
+double gpuc__checkup_limit(const gpuc__checkup *up, const char *id, const char *name)
+{
+    return gpuc__limit(up->proof->table, id, name);
+}
+
+bool gpuc__smi_says(const gpuc__smi_value *value, const char *text)
+{
+    return value->state == GPUC__SMI_KNOWN && strcasecmp(value->text, text) == 0;
+}
+
+const gpuc__pci_device *gpuc__checkup_pci(const gpuc__checkup *up, const char *bus)
+{
+    for (size_t i = 0; i < up->collect->pci_count; i++) {
+        if (strcmp(up->collect->pci[i].bus, bus) == 0)
+            return &up->collect->pci[i];
+    }
+    return NULL;
 }
 
 /* "0000:00:04.0 10de:1eb8 nvidia" a line. */
@@ -88,7 +145,7 @@ static void driver_module(gpuc__checkup *up)
     static const char id[] = "drv.module";
     const gpuc__collect *c = up->collect;
 
-    if (c->simulated)
+    if (c->simulated && !c->driver_shown)
         gpuc__checkup_not_applicable(up, id, NULL,
                                      "SIMULATED GPU: there is no kernel driver behind it");
     else if (nouveau_gpu(c))
@@ -202,8 +259,9 @@ static void gpu_count(gpuc__checkup *up)
         {"nvidia-smi", c->smi, c->smi ? (double)c->smi->gpu_count : 0},
         {"attached_gpus", said && said->has_number && said->number != (double)c->smi->gpu_count,
          said ? said->number : 0},
-        /* a stand-in has no /dev/nvidiaN of its own */
-        {"/dev/nvidiaN", c->nodes_known && !c->simulated, (double)c->node_gpus},
+        {"/proc", c->proc_gpus >= 0, c->proc_gpus},
+        /* a stand-in need not have a /dev/nvidiaN of its own */
+        {"/dev/nvidiaN", c->nodes_known && (!c->simulated || c->node_ctl), (double)c->node_gpus},
     };
     gpuc__buf all = GPUC__BUF_INIT(1024), missing = GPUC__BUF_INIT(1024);
     bool same = c->smi;
@@ -230,8 +288,10 @@ void gpuc__check_machine(gpuc__checkup *up)
     if (up->expected == 0)
         return;
     driver_module(up);
+    gpuc__check_driver(up);
     smi_run(up);
     gpu_count(up);
+    gpuc__check_fabric_manager(up);
 }
 
 static void lost(gpuc__checkup *up, const gpuc__smi_gpu *gpu, const char *key)
@@ -244,11 +304,6 @@ static void lost(gpuc__checkup *up, const gpuc__smi_gpu *gpu, const char *key)
         gpuc__checkup_result(up, "gpu.lost", key, GPUC_CHECK_PASS, NULL, NULL, "none");
 }
 
-static bool says(const gpuc__smi_value *value, const char *text)
-{
-    return value->state == GPUC__SMI_KNOWN && strcasecmp(value->text, text) == 0;
-}
-
 static void recovery(gpuc__checkup *up, const gpuc__smi_gpu *gpu, const char *key)
 {
     static const char id[] = "gpu.recovery";
@@ -257,49 +312,33 @@ static void recovery(gpuc__checkup *up, const gpuc__smi_gpu *gpu, const char *ke
     const gpuc__smi_value *advised = &gpu->field[GPUC__SMI_RESET_RECOMMENDED];
 
     if (gpuc__smi_state_sick(action->state) ||
-        (action->state == GPUC__SMI_KNOWN && !says(action, "None")))
+        (action->state == GPUC__SMI_KNOWN && !gpuc__smi_says(action, "None")))
         gpuc__checkup_result(up, id, key, GPUC_CHECK_FAIL, NULL, NULL, "%s", action->text);
-    else if (says(action, "None"))
+    else if (gpuc__smi_says(action, "None"))
         gpuc__checkup_result(up, id, key, GPUC_CHECK_PASS, NULL, NULL, "None");
-    else if (gpuc__smi_state_sick(reset->state) || says(reset, "Yes") || says(advised, "Yes"))
+    else if (gpuc__smi_state_sick(reset->state) || gpuc__smi_says(reset, "Yes") || gpuc__smi_says(advised, "Yes"))
         gpuc__checkup_result(up, id, key, GPUC_CHECK_FAIL, NULL, NULL,
                              "reset required: %s, drain and reset recommended: %s",
                              reset->text[0] ? reset->text : "?",
                              advised->text[0] ? advised->text : "?");
-    else if (says(reset, "No"))
+    else if (gpuc__smi_says(reset, "No"))
         gpuc__checkup_result(up, id, key, GPUC_CHECK_PASS, NULL, NULL, "no reset required");
     else
         gpuc__checkup_not_applicable(up, id, key, "this GPU or driver does not report it");
-}
-
-static void ecc(gpuc__checkup *up, const gpuc__smi_gpu *gpu, const char *key)
-{
-    gpuc__smi_value sum = gpuc__smi_ecc_uncorrected(gpu);
-
-    if (sum.has_number)
-        gpuc__checkup_result(up, "mem.ecc.unc", key,
-                             sum.number > 0 ? GPUC_CHECK_FAIL : GPUC_CHECK_PASS, NULL, NULL,
-                             "%.0f", sum.number);
-    else if (gpuc__smi_state_sick(sum.state))
-        gpuc__checkup_result(up, "mem.ecc.unc", key, GPUC_CHECK_FAIL, NULL, NULL,
-                             "not readable: %s", gpuc__smi_state_name(sum.state));
-    else
-        gpuc__checkup_not_applicable(up, "mem.ecc.unc", key,
-                                     "this GPU does not count them, or ECC is off");
 }
 
 static void compute_mode(gpuc__checkup *up, const gpuc__smi_gpu *gpu, const char *key)
 {
     const gpuc__smi_value *mode = &gpu->field[GPUC__SMI_COMPUTE_MODE];
 
-    if (says(mode, "Prohibited"))
+    if (gpuc__smi_says(mode, "Prohibited"))
         gpuc__checkup_result(up, "mode.compute", key, GPUC_CHECK_FAIL, NULL, NULL, "%s",
                              mode->text);
-    else if (says(&gpu->field[GPUC__SMI_MIG], "Enabled"))
+    else if (gpuc__smi_says(&gpu->field[GPUC__SMI_MIG], "Enabled"))
         gpuc__checkup_result(up, "mode.compute", key, GPUC_CHECK_WARN,
                              "nvidia-smi -mig 0 on an idle GPU, unless its slices are wanted", NULL,
                              "MIG is enabled, %zu devices", gpu->mig_devices);
-    else if (says(mode, "Default"))
+    else if (gpuc__smi_says(mode, "Default"))
         gpuc__checkup_result(up, "mode.compute", key, GPUC_CHECK_PASS, NULL, NULL, "Default");
     else if (mode->state == GPUC__SMI_KNOWN)
         gpuc__checkup_result(up, "mode.compute", key, GPUC_CHECK_WARN, NULL, NULL, "%s",
@@ -314,6 +353,8 @@ void gpuc__check_gpu(gpuc__checkup *up, const gpuc__smi_gpu *gpu)
 
     lost(up, gpu, key);
     recovery(up, gpu, key);
-    ecc(up, gpu, key);
     compute_mode(up, gpu, key);
+    gpuc__check_memory(up, gpu, key);
+    gpuc__check_load(up, gpu, key);
+    gpuc__check_links(up, gpu, key);
 }

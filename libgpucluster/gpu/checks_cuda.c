@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "gpu/checks.h"
+#include "gpu/limits.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
@@ -290,8 +291,10 @@ static void check_gpus(gpuc__checkup *up)
         const gpuc__smi_gpu *gpu = &c->smi->gpus[i];
 
         add_gpu(up, gpu, gpu->bus, (int)i);
+        gpuc__check_driver_fit(up, gpuc__smi_gpu_key(gpu), gpu->bus);
         gpuc__check_gpu(up, gpu);
         gpuc__check_cuda(up, gpuc__smi_gpu_key(gpu), gpu->bus, gpu);
+        gpuc__check_bandwidth(up, gpuc__smi_gpu_key(gpu), gpu->bus);
     }
     for (size_t i = 0; i < c->pci_count && !up->rc; i++) {
         const gpuc__pci_device *d = &c->pci[i];
@@ -301,6 +304,7 @@ static void check_gpus(gpuc__checkup *up)
             seen = seen || strcmp(c->smi->gpus[k].bus, d->bus) == 0;
         if (!seen && gpuc__pci_is_gpu(d)) {
             add_gpu(up, NULL, d->bus, -1);
+            gpuc__check_driver_fit(up, d->bus, d->bus);
             gpuc__check_cuda(up, d->bus, d->bus, NULL);
         }
     }
@@ -323,9 +327,9 @@ static void describe(gpuc__checkup *up)
 
 int gpuc__proof_evaluate(gpuc__machine_proof **out, const char *machine, int expected_gpus,
                          const gpuc__collect *collect, const gpuc__probe *probe,
-                         const char *probe_reason, gpuc_error **err)
+                         const char *probe_reason, const json_t *limits, gpuc_error **err)
 {
-    static const gpuc__collect nothing = {.smi_status = -1};
+    static const gpuc__collect nothing = {.smi_status = -1, .proc_gpus = -1, .secure_boot = -1};
     gpuc__checkup up = {.expected = expected_gpus, .collect = collect ? collect : &nothing,
                         .probe = probe, .probe_reason = probe_reason, .err = err};
 
@@ -335,9 +339,13 @@ int gpuc__proof_evaluate(gpuc__machine_proof **out, const char *machine, int exp
         return err && *err ? gpuc_error_code(*err) : GPUC_ENOMEM;
     up.proof->chain = up.collect->chain;
     describe(&up);
+    if (!up.rc)
+        up.rc = gpuc__limits_apply(up.proof->table, limits, err);
     gpuc__check_machine(&up);
     if (expected_gpus != 0) {
         check_gpus(&up);
+        gpuc__check_log(&up);
+        gpuc__check_dcgm(&up);
         gpuc__checkup_result(&up, "k8s.alloc", NULL, GPUC_CHECK_SKIP, NULL, NULL, "not tried");
         gpuc__checkup_result(&up, "k8s.pod", NULL, GPUC_CHECK_SKIP, NULL, NULL, "not tried");
         gpuc__checkup_result(&up, "k8s.compute", NULL, GPUC_CHECK_SKIP, NULL, NULL, "not tried");

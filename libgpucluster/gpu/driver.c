@@ -22,23 +22,6 @@ typedef struct range {
     unsigned unknown_id; /* 0: none */
 } range;
 
-static json_t *find_arch(json_t *table, unsigned id)
-{
-    size_t i, k;
-    json_t *arch, *pair;
-
-    json_array_foreach(json_object_get(table, "architectures"), i, arch) {
-        json_array_foreach(json_object_get(arch, "ids"), k, pair) {
-            const char *from = json_string_value(json_array_get(pair, 0));
-            const char *to = json_string_value(json_array_get(pair, 1));
-
-            if (from && to && id >= strtoul(from, NULL, 16) && id <= strtoul(to, NULL, 16))
-                return arch;
-        }
-    }
-    return NULL;
-}
-
 static int number(const json_t *object, const char *key)
 {
     return (int)json_integer_value(json_object_get(object, key));
@@ -187,7 +170,7 @@ int gpuc__driver_choose(gpuc__driver_choice *out, const unsigned *device_ids, si
     if (rc)
         return rc;
     for (size_t i = 0; i < count; i++) {
-        json_t *arch = find_arch(table, device_ids[i]);
+        json_t *arch = gpuc__driver_arch(table, device_ids[i]);
 
         if (arch)
             narrow(&r, arch);

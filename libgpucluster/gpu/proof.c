@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gpu/limits.h"
 #include "gpu/tables.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -158,13 +159,24 @@ static bool copy_text(char **out, const char *text, size_t max)
     return *out || !text || !*text;
 }
 
+/* All texts of a check; false without memory, and what was copied stays to be cleared. */
+static bool fill_check(gpuc__check *c, const char *id, const char *gpu, const char *observed,
+                       const char *threshold, const char *remedy, const char *evidence)
+{
+    return copy_text(&c->id, id, KEY_MAX_BYTES) && copy_text(&c->gpu, gpu, KEY_MAX_BYTES) &&
+           copy_text(&c->observed, observed, TEXT_MAX_BYTES) &&
+           copy_text(&c->threshold, threshold, TEXT_MAX_BYTES) &&
+           copy_text(&c->remedy, remedy, TEXT_MAX_BYTES) &&
+           copy_text(&c->evidence, evidence, EVIDENCE_MAX_BYTES);
+}
+
 int gpuc__proof_set(gpuc__machine_proof *proof, const char *id, const char *gpu, int status,
                     const char *observed, const char *threshold, const char *remedy,
                     const char *evidence, gpuc_error **err)
 {
     json_t *row = gpuc__table_find_text(proof->table, "checks", "id", id);
     gpuc__check made = {.status = status}, *slot = NULL;
-    char key[KEY_MAX_BYTES + 1];
+    char key[KEY_MAX_BYTES + 1], *limits = NULL;
 
     if (!row || gpuc__check_status_name(status)[0] == '?')
         return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_GPU,
@@ -172,16 +184,19 @@ int gpuc__proof_set(gpuc__machine_proof *proof, const char *id, const char *gpu,
     gpu = canonical(key, proof, gpu);
     if (!observed || !*observed)
         observed = "-";
+    if (gpuc__limits_off(proof->table, id)) {
+        made.status = status = GPUC_CHECK_SKIP;
+        made.idle = true;
+        observed = "switched off by the user";
+        remedy = evidence = NULL;
+    }
     if (!threshold)
-        threshold = gpuc__table_text(row, "threshold");
+        threshold = limits = gpuc__limits_text(proof->table, id);
     if (!remedy && status > GPUC_CHECK_SKIP)
         remedy = gpuc__table_text(row, "remedy");
-    if (copy_text(&made.id, id, KEY_MAX_BYTES) && copy_text(&made.gpu, gpu, KEY_MAX_BYTES) &&
-        copy_text(&made.observed, observed, TEXT_MAX_BYTES) &&
-        copy_text(&made.threshold, threshold, TEXT_MAX_BYTES) &&
-        copy_text(&made.remedy, remedy, TEXT_MAX_BYTES) &&
-        copy_text(&made.evidence, evidence, EVIDENCE_MAX_BYTES))
+    if (threshold && fill_check(&made, id, gpu, observed, threshold, remedy, evidence))
         slot = slot_for(proof, id, gpu);
+    gpuc__free(limits);
     if (!slot) {
         check_clear(&made);
         return gpuc__error_nomem(err);

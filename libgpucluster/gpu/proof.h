@@ -45,10 +45,11 @@ typedef struct gpuc__machine_proof {
 
 /* Evaluates. expected_gpus: what the spec declares; -1: not declared. collect NULL: the machine
  * could not be looked at; probe NULL: the probe was not run (why: probe_reason, or NULL). k8s.alloc
- * and k8s.pod are added as SKIP "not tried" for gpuc__proof_set. GPUC_EINVAL, GPUC_ENOMEM. */
+ * and k8s.pod are added as SKIP "not tried" for gpuc__proof_set. limits: what the user sets instead of
+ * the table's (limits.h), or NULL. GPUC_EINVAL, GPUC_ENOMEM. */
 int gpuc__proof_evaluate(gpuc__machine_proof **out, const char *machine, int expected_gpus,
                          const gpuc__collect *collect, const gpuc__probe *probe,
-                         const char *probe_reason, gpuc_error **err);
+                         const char *probe_reason, const json_t *limits, gpuc_error **err);
 /* A proof without checks. NULL: *err says why. */
 gpuc__machine_proof *gpuc__proof_new(const char *machine, gpuc_error **err);
 /* Adds a check, or replaces the one of that id and gpu, which is a uuid, a bus id or the uuid of a

@@ -28,6 +28,7 @@ int gpuc__build_list(const gpuc__build *build, char ***out, const gpuc__spec_nod
 
 bool gpuc__build_true(const gpuc__spec_node *value); /* NULL: false */
 
+int gpuc__build_checks(const gpuc__build *build); /* model_checks.c */
 int gpuc__build_networks(const gpuc__build *build);
 /* What belongs to a cloud; for other kinds its defaults, which nobody reads. */
 int gpuc__build_cloud(const gpuc__build *build);

@@ -201,6 +201,8 @@ static int build_all(const gpuc__build *b)
         rc = gpuc__build_machines(b);
     if (!rc)
         rc = gpuc__build_networks(b);
+    if (!rc)
+        rc = gpuc__build_checks(b);
     return rc;
 }
 
@@ -283,6 +285,7 @@ void gpuc__spec_model_free(gpuc__spec_model *model)
     free_list(model->ssh_jump_host_keys);
     gpuc__free(model->ssh_sudo_password_env);
     gpuc__free(model->gpu_driver);
+    json_decref(model->checks);
     gpuc__free(model);
 }
 

@@ -4,6 +4,7 @@
 #ifndef GPUC__SPEC_MODEL_H
 #define GPUC__SPEC_MODEL_H
 #include <gpucluster.h>
+#include <jansson.h>
 #include <stdbool.h>
 
 typedef enum gpuc__provider_kind {
@@ -81,6 +82,7 @@ typedef struct gpuc__spec_model {
     char *ssh_sudo_password_env; /* name of the variable with sudo's password; NULL: sudo -n */
     bool ssh_trust_first_use; /* ssh.host_key_policy: trust-on-first-use */
     char *gpu_driver;         /* gpu.driver: "auto", "none", or a branch as "580" */
+    json_t *checks;           /* limits of the proof's checks as gpu/limits.h has them; object */
     gpuc__machine_model *machines;
     size_t machine_count;
 } gpuc__spec_model;

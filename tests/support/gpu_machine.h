@@ -15,6 +15,13 @@ typedef struct gpu_machine {
     const char *fixture; /* what nvidia-smi prints: a fixture's name, or NULL with smi_text */
     const char *smi_text;
     int smi_status;
+    /* NULL: the section is missing, but a kernel log is there and says nothing */
+    const char *modinfo, *libraries, *secure_boot, *fabric_manager, *kernel_log, *nvlinks,
+        *nvlink_errors;
+    bool no_kernel_log;
+    const char *after;   /* what the second look printed; NULL: there was none */
+    const char *limits;  /* JSON of the user's limits; NULL */
+    const char *measured; /* more members of the probe's lines, such as ,"gbs":10 */
 } gpu_machine;
 
 #define GPU_MACHINE_TWO                                                                            \
@@ -45,7 +52,7 @@ __attribute__((unused)) static gpuc__collect *gpu_machine_collect(const gpu_mach
 {
     size_t length = 0, at = 0;
     char *xml = m->fixture ? gpu_fixture(m->fixture, &length) : NULL;
-    char *text = malloc(length + 16384);
+    char *text = malloc(length + 65536);
     gpuc__collect *collect = NULL;
 
     assert_non_null(text);
@@ -54,15 +61,29 @@ __attribute__((unused)) static gpuc__collect *gpu_machine_collect(const gpu_mach
     at += gpu_section(text + at, "modules", m->modules, 0);
     at += gpu_section(text + at, "version", m->version ? m->version : "", m->version ? 0 : 1);
     at += gpu_section(text + at, "nodes", m->nodes, 0);
+    at += gpu_section(text + at, "modinfo", m->modinfo, 0);
+    at += gpu_section(text + at, "libraries", m->libraries, 0);
+    at += gpu_section(text + at, "secure_boot", m->secure_boot, 0);
+    at += gpu_section(text + at, "fabric_manager", m->fabric_manager, 0);
+    if (!m->no_kernel_log)
+        at += gpu_section(text + at, "kernel_log",
+                          m->kernel_log ? m->kernel_log : "source=journalctl", 0);
+    at += gpu_section(text + at, "nvlinks", m->nvlinks, 0);
+    at += gpu_section(text + at, "nvlink_errors", m->nvlink_errors, 0);
     at += gpu_section(text + at, "smi", xml ? xml : m->smi_text, m->smi_status);
     assert_int_equal(gpuc__collect_parse(&collect, "nonce123", text, at, NULL), GPUC_OK);
+    if (m->after)
+        assert_int_equal(gpuc__collect_after_parse(collect, "nonce123", m->after, strlen(m->after),
+                                                   NULL),
+                         GPUC_OK);
     free(text);
     free(xml);
     return collect;
 }
 
 /* A probe that passed on the given buses, comma-separated. */
-__attribute__((unused)) static gpuc__probe *gpu_machine_probe(const char *buses)
+__attribute__((unused)) static gpuc__probe *gpu_machine_probe(const char *buses,
+                                                                const char *measured)
 {
     char text[4096], list[256], *save = NULL;
     gpuc__probe *probe = NULL;
@@ -75,9 +96,8 @@ __attribute__((unused)) static gpuc__probe *gpu_machine_probe(const char *buses)
     for (char *bus = strtok_r(list, ",", &save); bus; bus = strtok_r(NULL, ",", &save))
         at += (size_t)snprintf(text + at, sizeof(text) - at,
                               "{\"event\":\"gpu\",\"device\":\"GPU-x%d\",\"bus\":\"%s\",\"status\":"
-                              "\"pass\",\"mismatches\":0,\"host_mismatches\":0,\"gbs\":600.25,"
-                              "\"mib\":256}\n",
-                              n++, bus);
+                              "\"pass\",\"mismatches\":0,\"host_mismatches\":0,\"mib\":256%s}\n",
+                              n++, bus, measured ? measured : ",\"gbs\":600.25");
     at += (size_t)snprintf(text + at, sizeof(text) - at, "{\"event\":\"end\"}\n");
     assert_int_equal(gpuc__probe_parse(&probe, 0, text, at, "", 0, NULL), GPUC_OK);
     return probe;
@@ -90,11 +110,14 @@ __attribute__((unused)) static gpuc__machine_proof *gpu_machine_prove(const gpu_
                                                                       const char *passed)
 {
     gpuc__collect *collect = gpu_machine_collect(m);
-    gpuc__probe *probe = passed ? gpu_machine_probe(passed) : NULL;
+    gpuc__probe *probe = passed ? gpu_machine_probe(passed, m->measured) : NULL;
+    json_t *limits = m->limits ? json_loads(m->limits, 0, NULL) : NULL;
     gpuc__machine_proof *proof = NULL;
 
-    assert_int_equal(gpuc__proof_evaluate(&proof, name, expected, collect, probe, NULL, NULL),
+    assert_true(!m->limits == !limits);
+    assert_int_equal(gpuc__proof_evaluate(&proof, name, expected, collect, probe, NULL, limits, NULL),
                      GPUC_OK);
+    json_decref(limits);
     gpuc__probe_free(probe);
     gpuc__collect_free(collect);
     return proof;

@@ -172,7 +172,7 @@ static void test_gpu_checks__nothing_to_run_the_probe_with(void **state)
 
     collect = gpu_machine_collect(&m);
     assert_int_equal(gpuc__probe_parse(&probe, 6, text, sizeof(text) - 1, "", 0, NULL), GPUC_OK);
-    assert_int_equal(gpuc__proof_evaluate(&p, "m", 1, collect, probe, NULL, NULL), GPUC_OK);
+    assert_int_equal(gpuc__proof_evaluate(&p, "m", 1, collect, probe, NULL, NULL, NULL), GPUC_OK);
     expect(p, "cuda.compute", T4, GPUC_CHECK_SKIP, "neither python3 nor a C compiler");
     gpuc__probe_free(probe);
     gpuc__collect_free(collect);
@@ -183,12 +183,12 @@ static void test_gpu_checks__nothing_was_collected(void **state)
 {
     gpuc__machine_proof *p = NULL;
 
-    assert_int_equal(gpuc__proof_evaluate(&p, "m", 1, NULL, NULL, "not reachable", NULL),
+    assert_int_equal(gpuc__proof_evaluate(&p, "m", 1, NULL, NULL, "not reachable", NULL, NULL),
                      GPUC_OK);
     assert_int_equal(gpuc__proof_verdict(p), GPUC_CHECK_FAIL);
     expect(p, "smi.run", NULL, GPUC_CHECK_FAIL, "cut before nvidia-smi ran");
     gpuc__proof_free(p);
-    assert_int_equal(gpuc__proof_evaluate(&p, "m", -2, NULL, NULL, NULL, NULL), GPUC_EINVAL);
+    assert_int_equal(gpuc__proof_evaluate(&p, "m", -2, NULL, NULL, NULL, NULL, NULL), GPUC_EINVAL);
 }
 
 static void test_gpu_checks__undeclared_gpus_are_named(void **state)

@@ -44,7 +44,7 @@ static gpuc__machine_proof *prove(const char *xml, const char *lines)
 
     if (lines)
         assert_int_equal(gpuc__probe_parse(&probe, 0, lines, strlen(lines), "", 0, NULL), GPUC_OK);
-    assert_int_equal(gpuc__proof_evaluate(&proof, "m", 1, c, probe, NULL, NULL), GPUC_OK);
+    assert_int_equal(gpuc__proof_evaluate(&proof, "m", 1, c, probe, NULL, NULL, NULL), GPUC_OK);
     gpuc__probe_free(probe);
     gpuc__collect_free(c);
     return proof;

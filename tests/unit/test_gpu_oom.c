@@ -64,7 +64,7 @@ static int evaluate(gpuc__machine_proof **proof, const input *in, gpuc_error **e
     if (rc == GPUC_OK)
         rc = gpuc__probe_parse(&probe, 5, probe_text, sizeof(probe_text) - 1, "", 0, err);
     if (rc == GPUC_OK)
-        rc = gpuc__proof_evaluate(proof, "m", 2, collect, probe, NULL, err);
+        rc = gpuc__proof_evaluate(proof, "m", 2, collect, probe, NULL, NULL, err);
     gpuc__proof_targets_free(targets);
     gpuc_free(script);
     gpuc__probe_free(probe);

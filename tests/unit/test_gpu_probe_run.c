@@ -119,7 +119,7 @@ static gpuc__machine_proof *prove(const gpuc__probe *probe, const char *pci, int
     snprintf(text, sizeof(text), answer, pci);
     assert_int_equal(gpuc__collect_parse(&collect, "nonce123", text, strlen(text), NULL),
                      GPUC_OK);
-    assert_int_equal(gpuc__proof_evaluate(&proof, "m", gpus, collect, probe, NULL, NULL),
+    assert_int_equal(gpuc__proof_evaluate(&proof, "m", gpus, collect, probe, NULL, NULL, NULL),
                      GPUC_OK);
     gpuc__collect_free(collect);
     return proof;

@@ -37,7 +37,7 @@ static gpuc__machine_proof *machine(const char *on_node)
     gpuc__probe *probe = NULL;
 
     assert_int_equal(gpuc__probe_parse(&probe, 0, on_node, strlen(on_node), "", 0, NULL), GPUC_OK);
-    assert_int_equal(gpuc__proof_evaluate(&proof, "m", 2, c, probe, NULL, NULL), GPUC_OK);
+    assert_int_equal(gpuc__proof_evaluate(&proof, "m", 2, c, probe, NULL, NULL, NULL), GPUC_OK);
     gpuc__probe_free(probe);
     gpuc__collect_free(c);
     return proof;

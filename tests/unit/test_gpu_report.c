@@ -173,7 +173,7 @@ static void test_gpu_report__text(void **state)
     *strchr(row + 1, '\n') = '\0';
     assert_non_null(strstr(row, "0 Tesla T4"));
     assert_non_null(strstr(row, T4));
-    assert_non_null(strstr(row, "550.1.2"));
+    assert_non_null(strstr(row, "580.3.4"));
     assert_non_null(strstr(row, "15360 MiB"));
     assert_non_null(strstr(row, "PASS SIMULATED GPU"));
     row[strlen(row)] = '\n';
@@ -215,7 +215,7 @@ static void test_gpu_report__without_machines_or_gpus(void **state)
     text = gpuc_report_to_text(report);
     assert_null(strstr(text, "SIMULATED"));
     gpuc_free(text);
-    assert_int_equal(gpuc__proof_evaluate(&p, "gone", 1, NULL, NULL, NULL, NULL), GPUC_OK);
+    assert_int_equal(gpuc__proof_evaluate(&p, "gone", 1, NULL, NULL, NULL, NULL, NULL), GPUC_OK);
     assert_int_equal(gpuc__report_add_machine(report, p, NULL), GPUC_OK);
     text = gpuc_report_to_text(report);
     assert_non_null(strstr(text, "\ngone "));

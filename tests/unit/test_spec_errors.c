@@ -28,7 +28,7 @@ static void test_spec_errors__unknown_keys(void **unused)
          "k8s.yaml:8:5: machines[1].colour: unknown key; expected one of " KEYS_OF_A_MACHINE},
         {SPEC "kubernets: {}\n",
          "k8s.yaml:6:1: kubernets: unknown key (did you mean \"kubernetes\"?); expected one of "
-         "apiVersion, name, provider, kubernetes, sources, ssh, gpu, machines, expose"},
+         "apiVersion, name, provider, kubernetes, sources, ssh, gpu, checks, machines, expose"},
         {SPEC "ssh: {usre: a}\n", "k8s.yaml:6:7: ssh.usre: unknown key (did you mean \"user\"?)..."},
         {SPEC "xx: 1\n", "k8s.yaml:6:1: xx: unknown key; expected..."},
         {SPEC "\"a\\e[31mb\": 1\n", "k8s.yaml:6:1: a?[31mb: unknown key; expected..."},

@@ -5,7 +5,8 @@
 #   ...
 #   ==NONCE end NAME STATUS
 # nvidia-smi comes late: it can hang beyond all signals when a GPU is wedged, and what was printed
-# before is then still read. Only the device nodes come after it, because it makes them.
+# before is then still read. After it come only the device nodes, because it makes them, and what else
+# it has to say when it has answered once.
 # shellcheck disable=SC2154,SC2317 # the nonce is put before; functions are called by name
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -13,8 +14,12 @@ export LC_ALL PATH
 
 marker=/etc/gpucluster/simulated-gpu
 pci=/sys/bus/pci/devices
-if [ -d "$marker" ]; then
+proc=/proc
+efi=/sys/firmware/efi
+if [ -d "$marker" ]; then # what a kernel with such a GPU would show
     pci=$marker/pci
+    proc=$marker/proc
+    efi=$marker/efi
 fi
 
 section() { # NAME FUNCTION
@@ -24,16 +29,34 @@ section() { # NAME FUNCTION
 }
 
 limited() { # COMMAND...: a deadline, and a bound on what it prints
-    timeout -k 5 20 "$@" 2>&1 | head -c 65536
+    timeout -k 5 10 "$@" 2>&1 | head -c 65536
 }
 
 facts() {
     [ ! -d "$marker" ] || echo simulated=1
+    [ ! -d "$proc" ] || echo driver_shown=1
+    echo "time=$(date +%s)"
     echo "kernel=$(uname -r)"
     echo "boot_id=$(head -c 64 /proc/sys/kernel/random/boot_id 2>/dev/null)"
+    [ ! -d "$proc/driver/nvidia/gpus" ] ||
+        echo "proc_gpus=$(find "$proc/driver/nvidia/gpus" -mindepth 1 -maxdepth 1 | wc -l)"
+    [ ! -e "$marker/bandwidth" ] || echo bandwidth_shown=1
 }
 
-# Every NVIDIA function: address vendor device class driver
+# 1 or 0; none: no EFI variables
+secure_boot() {
+    echo "secure_boot=$(od -An -tu1 -j4 -N1 \
+        "$efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c" 2>/dev/null | tr -d ' ')"
+    [ -d "$efi/efivars" ] || echo no_efi=1
+}
+
+attribute() { # FILE: its first word, or -
+    word=
+    [ ! -r "$1" ] || read -r word _ <"$1" 2>/dev/null
+    printf ' %s' "${word:--}"
+}
+
+# Every NVIDIA function: address vendor device class driver width width_max speed speed_max
 pci_scan() {
     for device in "$pci"/*; do
         [ -r "$device/vendor" ] || continue
@@ -43,29 +66,40 @@ pci_scan() {
         read -r class <"$device/class"
         driver=-
         [ ! -e "$device/driver" ] || driver=$(basename "$(readlink -f "$device/driver")")
-        echo "${device##*/} $vendor $id $class $driver"
+        printf '%s %s %s %s %s' "${device##*/}" "$vendor" "$id" "$class" "$driver"
+        attribute "$device/current_link_width"
+        attribute "$device/max_link_width"
+        attribute "$device/current_link_speed"
+        attribute "$device/max_link_speed"
+        echo
     done
     return 0
 }
 
 driver_version() {
-    [ -r /proc/driver/nvidia/version ] || return 1
-    head -c 4096 /proc/driver/nvidia/version
+    [ -r "$proc/driver/nvidia/version" ] || return 1
+    head -c 4096 "$proc/driver/nvidia/version"
 }
 
 modules() {
-    [ -r /proc/modules ] || return 1
-    grep -E '^(nvidia|nouveau)' /proc/modules | head -c 65536
+    [ -r "$proc/modules" ] || return 1
+    grep -E '^(nvidia|nouveau)' "$proc/modules" | head -c 65536
     return 0
 }
 
 module_file() {
-    limited modinfo -F version nvidia
+    if [ -d "$marker" ]; then
+        head -c 64 "$marker/modinfo" 2>/dev/null
+    else
+        limited modinfo -F version nvidia
+    fi
 }
 
-nodes() {
-    for node in /dev/nvidia*; do
-        [ -c "$node" ] && echo "$node"
+# Where the driver's libraries lead: their names end with the version.
+libraries() {
+    for name in libnvidia-ml.so.1 libcuda.so.1; do
+        path=$(limited ldconfig -p | sed -n "s|^[[:space:]]*$name .*=> ||p" | head -n 1)
+        [ -z "$path" ] || echo "$name $(readlink -f "$path")"
     done
     return 0
 }
@@ -111,10 +145,65 @@ chain() {
     return 0
 }
 
+fabric_manager() {
+    command -v nv-fabricmanager >/dev/null 2>&1 || [ -e "$marker/fabricmanager" ] || return 0
+    if [ -d "$marker" ]; then
+        head -c 4096 "$marker/fabricmanager"
+    else
+        echo "state=$(limited systemctl is-active nvidia-fabricmanager)"
+        echo "version=$(limited nv-fabricmanager --version)"
+    fi
+}
+
+kernel_lines() { # SOURCE
+    case $1 in
+        simulated) cat "$marker/kmsg" ;;
+        journalctl) timeout -k 5 10 journalctl -k -b -q --no-pager -o short-iso ;;
+        dmesg) timeout -k 5 10 dmesg ;;
+        kern.log) timeout -k 5 10 cat /var/log/kern.log ;;
+    esac 2>/dev/null
+}
+
+# This boot's messages about GPUs: the first line, and those that may matter, from the first source that
+# has any. The log of a simulated GPU's machine is the host's, so it has a file for its own.
+kernel_log() {
+    sources='journalctl dmesg kern.log'
+    [ ! -d "$marker" ] || sources=simulated
+    for source in $sources; do
+        text=$(kernel_lines "$source" | tr -d '\000' | awk 'NR == 1 ||
+            /NVRM|nvidia|SXid|Linux version|AER|PCIe Bus Error|PCIe bandwidth|unsigned module/' |
+            tail -n 4000 | tail -c 524288)
+        [ -n "$text" ] || [ "$source" = simulated ] || continue
+        echo "source=$source"
+        printf '%s\n' "$text"
+        [ -r "$marker/kmsg" ] || [ "$source" != simulated ]
+        return
+    done
+    return 1
+}
+
+nodes() { # path mode
+    for node in /dev/nvidia*; do
+        [ ! -c "$node" ] || stat -c '%n %a' "$node"
+    done
+    return 0
+}
+
+nvlinks() {
+    [ "$smi_status" -eq 0 ] || return 1
+    limited nvidia-smi nvlink -s
+}
+
+nvlink_errors() {
+    [ "$smi_status" -eq 0 ] || return 1
+    limited nvidia-smi nvlink -e
+}
+
 # stdout goes out as it comes; stderr and the status are kept aside for a section of their own.
 smi() {
     smi_aside=$( { timeout -k 5 60 nvidia-smi -q -x >&5; echo "status=$?"; } 2>&1 )
-    return "${smi_aside##*status=}"
+    smi_status=${smi_aside##*status=}
+    return "$smi_status"
 }
 
 smi_errors() {
@@ -128,9 +217,15 @@ look() {
     section modules modules
     section modinfo module_file
     section chain chain
+    section libraries libraries
+    section secure_boot secure_boot
+    section fabric_manager fabric_manager
+    section kernel_log kernel_log
     section smi smi
     section smi_errors smi_errors
     section nodes nodes
+    section nvlinks nvlinks
+    section nvlink_errors nvlink_errors
     printf '==%s done\n' "$GPUC_NONCE"
 }
 

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DCGM's own diagnosis, where it was asked for. Its JSON has tests below categories, each with results;
+ * what lies around them differs between DCGM 3 and 4. */
+#include <string.h>
+#include <strings.h>
+
+#include "gpu/checks.h"
+#include "gpu/tables.h"
+
+#define DEPTH_MAX 12
+
+/* Severities of dcgm_errors.h: 2 isolate, 6 reset. */
+static int severity_status(const json_t *result)
+{
+    const json_t *warnings = json_object_get(result, "warnings"), *warning;
+    int status = GPUC_CHECK_PASS;
+    size_t i;
+
+    json_array_foreach(warnings, i, warning) {
+        const json_t *severity = json_object_get(warning, "error_severity");
+        json_int_t value = json_integer_value(severity);
+        int one = !severity || value == 2 || value == 6 ? GPUC_CHECK_FAIL : GPUC_CHECK_WARN;
+
+        status = one > status ? one : status;
+    }
+    return status == GPUC_CHECK_PASS ? GPUC_CHECK_FAIL : status;
+}
+
+static void add_result(gpuc__findings *f, const char *test, const json_t *result)
+{
+    const char *status = gpuc__table_text(result, "status");
+
+    if (strcasecmp(status, "fail") == 0)
+        gpuc__found(f, severity_status(result), NULL, "%.60s failed", test);
+    else if (strcasecmp(status, "warn") == 0 || strcasecmp(status, "warning") == 0)
+        gpuc__found(f, GPUC_CHECK_WARN, NULL, "%.60s warned", test);
+}
+
+/* Adds the results of all tests below; counts the tests. */
+static size_t walk(gpuc__findings *f, json_t *value, int depth)
+{
+    json_t *results = json_object_get(value, "results"), *below;
+    const char *name = gpuc__table_text(value, "name"), *key;
+    size_t count = 0, i;
+
+    if (depth > DEPTH_MAX)
+        return 0;
+    if (json_is_array(results) && name[0]) {
+        json_array_foreach(results, i, below)
+            add_result(f, name, below);
+        return 1;
+    }
+    json_array_foreach(value, i, below)
+        count += walk(f, below, depth + 1);
+    json_object_foreach(value, key, below)
+        count += walk(f, below, depth + 1);
+    return count;
+}
+
+void gpuc__check_dcgm(gpuc__checkup *up)
+{
+    const gpuc__collect_after *a = &up->collect->after;
+    int level = (int)gpuc__checkup_limit(up, "dcgm.diag", "level");
+    gpuc__findings f = {0};
+    size_t tests;
+
+    if (level < 1) {
+        gpuc__checkup_not_applicable(up, "dcgm.diag", NULL, "not asked for (dcgm.diag: {level: 1})");
+    } else if (!a->dcgm_run) {
+        gpuc__checkup_not_applicable(up, "dcgm.diag", NULL, "the machine was not looked at again");
+    } else if (a->dcgm_status == 127) {
+        gpuc__checkup_not_applicable(up, "dcgm.diag", NULL, "there is no dcgmi on the machine");
+    } else if (!a->dcgm) {
+        gpuc__checkup_result(up, "dcgm.diag", NULL, GPUC_CHECK_WARN,
+                             "run \"dcgmi diag -r 1\" on the machine and read what it prints", NULL,
+                             "dcgmi ended with status %d and no JSON", a->dcgm_status);
+    } else {
+        tests = walk(&f, a->dcgm, 0);
+        if (!f.length)
+            gpuc__found(&f, tests ? GPUC_CHECK_PASS : GPUC_CHECK_WARN, NULL, "%zu tests passed",
+                        tests);
+        gpuc__checkup_findings(up, "dcgm.diag", NULL, &f, NULL, "");
+    }
+}
