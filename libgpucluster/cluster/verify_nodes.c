@@ -250,6 +250,8 @@ static void conclude(node *n, int status, const char *text, const char *remedy, 
         gpuc__proof_set(n->proof, "k8s.pod", NULL, status, text, NULL, remedy, evidence, &error);
     if (n->proof && !error)
         gpuc__tally_leave_out(n->proof, "host.reach", "the node was looked at from a pod", &error);
+    if (n->proof && !error)
+        gpuc__tally_leave_out(n->proof, "k8s.compute", "what the pod computed is cuda.compute", &error);
     if (error)
         node_done(n, error);
     else

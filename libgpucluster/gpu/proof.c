@@ -52,19 +52,29 @@ static bool same(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+static bool has_mig(const gpuc__proof_gpu *gpu, const char *uuid)
+{
+    json_t *details = gpuc__proof_gpu_details(gpu), *mig;
+    bool has = false;
+    size_t i;
+
+    json_array_foreach(json_object_get(details, "mig"), i, mig)
+        has = has || strcmp(gpuc__table_text(mig, "uuid"), uuid) == 0;
+    json_decref(details);
+    return has;
+}
+
 const gpuc__proof_gpu *gpuc__proof_gpu_of(const gpuc__machine_proof *proof, const char *key)
 {
     for (size_t i = 0; key && i < proof->gpu_count; i++) {
         const gpuc__proof_gpu *g = &proof->gpus[i];
-        json_t *mig;
-        size_t k;
 
         if ((g->uuid && strcmp(g->uuid, key) == 0) || (g->bus && strcmp(g->bus, key) == 0))
             return g;
-        json_array_foreach(json_object_get(g->details, "mig"), k, mig) {
-            if (strcmp(gpuc__table_text(mig, "uuid"), key) == 0)
-                return g;
-        }
+    }
+    for (size_t i = 0; key && strncmp(key, "MIG-", 4) == 0 && i < proof->gpu_count; i++) {
+        if (has_mig(&proof->gpus[i], key))
+            return &proof->gpus[i];
     }
     return NULL;
 }
@@ -266,6 +276,8 @@ void gpuc__proof_free(gpuc__machine_proof *proof)
         gpuc__free(proof->gpus[i].bus);
         gpuc__free(proof->gpus[i].product);
         json_decref(proof->gpus[i].details);
+        gpuc__free(proof->gpus[i].packed);
+        gpuc__free(proof->gpus[i].vbios);
     }
     gpuc__free(proof->gpus);
     gpuc__free(proof->checks);

@@ -26,7 +26,8 @@ typedef struct gpuc__proof_gpu {
     char *uuid, *bus, *product; /* NULL: not known */
     double memory_mib;          /* < 0: not known */
     double gbs;                 /* measured by the probe; 0: not */
-    json_t *details;            /* gpuc__smi_gpu_to_json; NULL */
+    json_t *details;            /* gpuc__smi_gpu_to_json; NULL: not known, or packed */
+    char *packed, *vbios;       /* proof_pack.c */
 } gpuc__proof_gpu;
 
 typedef struct gpuc__machine_proof {
@@ -99,6 +100,10 @@ json_t *gpuc__proof_check_to_json(const gpuc__machine_proof *proof, const gpuc__
 int gpuc__proof_from_json(gpuc__machine_proof **out, const json_t *object, gpuc_error **err);
 /* A bounded copy of what a machine printed, fit for JSON and a terminal. NULL without memory. */
 char *gpuc__proof_text(const char *text, size_t max);
+/* Makes it small while it waits for its report; like: one of the same report, whose table it shares. */
+void gpuc__proof_pack(gpuc__machine_proof *proof, const gpuc__machine_proof *like);
+json_t *gpuc__proof_gpu_details(const gpuc__proof_gpu *gpu); /* new reference; NULL: not known */
+const char *gpuc__proof_gpu_vbios(const gpuc__proof_gpu *gpu); /* "": not known */
 void gpuc__proof_free(gpuc__machine_proof *proof);
 const char *gpuc__check_status_name(int status); /* "pass" … */
 #endif

@@ -20,12 +20,12 @@ static json_t *text_or_null(const char *text)
 
 static json_t *gpu_to_json(const gpuc__proof_gpu *g)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:O?}", "index",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o?}", "index",
                      g->index < 0 ? json_null() : json_integer(g->index), "uuid", text_or_null(g->uuid), "bus",
                      text_or_null(g->bus), "product", text_or_null(g->product), "memory_mib",
                      g->memory_mib < 0 ? json_null() : json_integer((json_int_t)g->memory_mib),
                      "memory_gbs", g->gbs > 0 ? json_real(g->gbs) : json_null(), "nvidia_smi",
-                     g->details);
+                     gpuc__proof_gpu_details(g));
 }
 
 /* Which GPU a check is about: null for the machine as a whole. A GPU that is not among the

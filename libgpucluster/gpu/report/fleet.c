@@ -94,7 +94,7 @@ static bool note_machine(gpuc_report *report, size_t at)
 
         ok = note(report, at, "model", NULL, g->product) &&
              (!g->product ||
-              note(report, at, "vbios", g->product, gpuc__table_text(g->details, "vbios")));
+              note(report, at, "vbios", g->product, gpuc__proof_gpu_vbios(g)));
     }
     return ok;
 }
