@@ -11,7 +11,6 @@
 #include "core/op.h"
 #include "kube/access.h"
 #include "kube/gpu_nodes.h"
-#include "kube/job.h"
 #include "kube/manifest.h"
 #include "kube/node.h"
 #include "kube/status.h"
@@ -580,22 +579,19 @@ static int open_kube(work *w, const gpuc_verification *v, gpuc_error **err)
     return rc;
 }
 
-/* The image that has what the scripts need; the one of the kind "cuda" unless another is named. */
+/* An image that has what the scripts need. */
 static int choose_image(work *w, const gpuc_verification *v, gpuc_error **err)
 {
     const char *given = gpuc__verification_text(v, GPUC__VERIFY_IMAGE);
-    json_t *values = NULL, *kind = NULL;
+    json_t *values = NULL;
     int rc = given ? GPUC_OK : gpuc__manifest_values(&values, err);
 
-    if (rc == GPUC_OK && !given)
-        rc = gpuc__job_kind(&kind, "cuda", values, err);
     if (rc == GPUC_OK) {
-        w->image = gpuc__strdup(given ? given : gpuc__json_text(kind, "image", NULL));
+        w->image = gpuc__strdup(given ? given : gpuc__json_text(values, "PYTHON_IMAGE", NULL));
         if (!w->image)
             rc = gpuc__error_nomem(err);
     }
     json_decref(values);
-    json_decref(kind);
     return rc;
 }
 
