@@ -95,7 +95,9 @@ bed_bundle() {
     bed_images_gpu "$new/images/gpu.tar"
     bed_bundle_manifest "$new"
     bed_bundle_sums "$new"
-    rm -rf "$BED_BUNDLE"
+    rm -rf "$BED_BUNDLE.old"
+    [ ! -e "$BED_BUNDLE" ] || mv "$BED_BUNDLE" "$BED_BUNDLE.old"
     mv "$new" "$BED_BUNDLE"
+    rm -rf "$BED_BUNDLE.old"
     printf '%s\n' "$key" >"$BED_CACHE/bundle.key"
 }
