@@ -83,6 +83,8 @@
     X(GPUC__SMI_THROTTLE_HW_THERMAL, "throttle_hw_thermal_slowdown", TEXT) \
     X(GPUC__SMI_THROTTLE_HW_POWER_BRAKE, "throttle_hw_power_brake", TEXT) \
     X(GPUC__SMI_THROTTLE_DISPLAY, "throttle_display_clocks", TEXT) \
+    X(GPUC__SMI_THROTTLE_BOARD, "throttle_board_limit", TEXT) \
+    X(GPUC__SMI_THROTTLE_RELIABILITY, "throttle_reliability", TEXT) \
     X(GPUC__SMI_ECC_MODE, "ecc_mode", TEXT) \
     X(GPUC__SMI_ECC_MODE_PENDING, "ecc_mode_pending", TEXT) \
     X(GPUC__SMI_ECC_SINGLE_BIT, "ecc_volatile_single_bit", COUNT) \
@@ -123,6 +125,11 @@
     X(GPUC__SMI_REMAP_BANKS_PARTIAL, "remap_banks_partial", BANKS) \
     X(GPUC__SMI_REMAP_BANKS_LOW, "remap_banks_low", BANKS) \
     X(GPUC__SMI_REMAP_BANKS_NONE, "remap_banks_none", BANKS) \
+    X(GPUC__SMI_BANKS_REMAPPED, "remapped_banks", COUNT) \
+    X(GPUC__SMI_BANKS_REMAPPED_INACTIVE, "remapped_banks_inactive", COUNT) \
+    X(GPUC__SMI_BANKS_PENDING, "remapped_banks_pending", TEXT) \
+    X(GPUC__SMI_BANK_GROUPS_MAX, "remap_bank_groups_max", BANKS) \
+    X(GPUC__SMI_BANK_GROUPS_NONE, "remap_bank_groups_none", BANKS) \
     X(GPUC__SMI_FABRIC_STATE, "fabric_state", TEXT) \
     X(GPUC__SMI_FABRIC_STATUS, "fabric_status", TEXT) \
     X(GPUC__SMI_FABRIC_CLIQUE, "fabric_clique", TEXT) \

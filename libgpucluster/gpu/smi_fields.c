@@ -52,6 +52,7 @@ static const struct {
     {GPUC__SMI_KIND_MHZ, "MHz", 1},     {GPUC__SMI_KIND_MHZ, "", 1},
     {GPUC__SMI_KIND_LANES, "x", 1},     {GPUC__SMI_KIND_LANES, "", 1},
     {GPUC__SMI_KIND_BANKS, "bank(s)", 1}, {GPUC__SMI_KIND_BANKS, "", 1},
+    {GPUC__SMI_KIND_BANKS, "group(s)", 1},
 };
 
 gpuc__smi_state gpuc__smi_classify(const char *text)

@@ -45,6 +45,16 @@ extern const gpuc__smi_field_desc gpuc__smi_mig_fields[GPUC__SMI_MIG_FIELDS];
 int gpuc__smi_field_of(gpuc__smi_table table, const char *path);
 /* The rows of a table, sorted by path. */
 const gpuc__smi_path *gpuc__smi_names(gpuc__smi_table table, size_t *count);
+/* The rows that are still possible on the way down a document, narrowed element by element. */
+typedef struct gpuc__smi_rows {
+    unsigned short low, high; /* equal: none, and none below */
+    unsigned short length;    /* bytes of their paths that the way has taken, with the '/' */
+} gpuc__smi_rows;
+gpuc__smi_rows gpuc__smi_rows_all(gpuc__smi_table table);
+gpuc__smi_rows gpuc__smi_rows_enter(gpuc__smi_table table, gpuc__smi_rows from, const char *name,
+                                    size_t length);
+/* The field whose path ends here; -1: none. */
+int gpuc__smi_rows_field(gpuc__smi_table table, gpuc__smi_rows rows);
 /* A text stands where elements should: gives that state to the unknown values of all below path. */
 void gpuc__smi_fields_below(gpuc__smi_value *values, gpuc__smi_table table, const char *path,
                             gpuc__smi_state state);

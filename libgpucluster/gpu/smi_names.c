@@ -2,7 +2,7 @@
 /* nvidia-smi's names as data, each table sorted, since it is searched by halves. A renamed element
  * gets another row. Paths are those of -q -x, and of -q with every name in lower case and '_' for
  * what is no letter or digit; the CSV's are those of --query-gpu without the unit.
- * Sources: captures of drivers 270 to 610, nvidia-smi --help-query-gpu of 590, 595 and 610; 2026-08. */
+ * Sources: captures of drivers 270 to 615, nvidia-smi --help-query-gpu of 590, 595 and 610; 2026-11. */
 #include <string.h>
 
 #include "gpu/smi_fields.h"
@@ -31,12 +31,14 @@ static const gpuc__smi_path gpu_paths[] = {
     {"clocks_event_reasons/applications_clocks_setting", GPUC__SMI_THROTTLE_APPLICATION},
     {"clocks_event_reasons/clocks_event_reason_applications_clocks_setting",
      GPUC__SMI_THROTTLE_APPLICATION},
+    {"clocks_event_reasons/clocks_event_reason_board_limit", GPUC__SMI_THROTTLE_BOARD},
     {"clocks_event_reasons/clocks_event_reason_display_clocks_setting", GPUC__SMI_THROTTLE_DISPLAY},
     {"clocks_event_reasons/clocks_event_reason_gpu_idle", GPUC__SMI_THROTTLE_IDLE},
     {"clocks_event_reasons/clocks_event_reason_hw_power_brake_slowdown",
      GPUC__SMI_THROTTLE_HW_POWER_BRAKE},
     {"clocks_event_reasons/clocks_event_reason_hw_slowdown", GPUC__SMI_THROTTLE_HW_SLOWDOWN},
     {"clocks_event_reasons/clocks_event_reason_hw_thermal_slowdown", GPUC__SMI_THROTTLE_HW_THERMAL},
+    {"clocks_event_reasons/clocks_event_reason_reliability", GPUC__SMI_THROTTLE_RELIABILITY},
     {"clocks_event_reasons/clocks_event_reason_sw_power_cap", GPUC__SMI_THROTTLE_POWER_CAP},
     {"clocks_event_reasons/clocks_event_reason_sw_thermal_slowdown", GPUC__SMI_THROTTLE_SW_THERMAL},
     {"clocks_event_reasons/clocks_event_reason_sync_boost", GPUC__SMI_THROTTLE_SYNC_BOOST},
@@ -183,6 +185,13 @@ static const gpuc__smi_path gpu_paths[] = {
     {"product_brand", GPUC__SMI_BRAND},
     {"product_name", GPUC__SMI_PRODUCT},
     {"pstate", GPUC__SMI_PSTATE},
+    {"remapped_banks/bank_remapper_active_remappings", GPUC__SMI_BANKS_REMAPPED},
+    {"remapped_banks/bank_remapper_histogram/bank_remapper_histogram_max",
+     GPUC__SMI_BANK_GROUPS_MAX},
+    {"remapped_banks/bank_remapper_histogram/bank_remapper_histogram_none",
+     GPUC__SMI_BANK_GROUPS_NONE},
+    {"remapped_banks/bank_remapper_inactive_remappings", GPUC__SMI_BANKS_REMAPPED_INACTIVE},
+    {"remapped_banks/bank_remapper_pending", GPUC__SMI_BANKS_PENDING},
     {"remapped_rows/bank_remap_availability_histogram/high", GPUC__SMI_REMAP_BANKS_HIGH},
     {"remapped_rows/bank_remap_availability_histogram/low", GPUC__SMI_REMAP_BANKS_LOW},
     {"remapped_rows/bank_remap_availability_histogram/max", GPUC__SMI_REMAP_BANKS_MAX},
@@ -429,6 +438,54 @@ int gpuc__smi_field_of(gpuc__smi_table table, const char *path)
     size_t at = lower_bound(rows, tables[table].count, path);
 
     return at < tables[table].count && strcmp(rows[at].path, path) == 0 ? rows[at].field : -1;
+}
+
+gpuc__smi_rows gpuc__smi_rows_all(gpuc__smi_table table)
+{
+    return (gpuc__smi_rows){0, (unsigned short)tables[table].count, 0};
+}
+
+/* The row's next part against the name: below, equal to or above zero. In paths '/' sorts before all
+ * that names are made of, so that equal ones stand together. */
+static int compare_part(const char *part, const char *name, size_t length)
+{
+    int order = (unsigned char)part[0] - (unsigned char)name[0]; /* most differ there */
+
+    if (!order)
+        order = strncmp(part, name, length);
+    return order ? order : part[length] != '\0' && part[length] != '/';
+}
+
+gpuc__smi_rows gpuc__smi_rows_enter(gpuc__smi_table table, gpuc__smi_rows from, const char *name,
+                                    size_t length)
+{
+    const gpuc__smi_path *rows = tables[table].rows;
+    size_t low = from.low, high = from.high, end;
+
+    if (low < high && from.length && rows[low].path[from.length - 1] == '\0')
+        low++; /* the one that has ended */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (compare_part(rows[middle].path + from.length, name, length) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (end = low; end < from.high; end++) {
+        if (compare_part(rows[end].path + from.length, name, length) != 0)
+            break;
+    }
+    return (gpuc__smi_rows){(unsigned short)low, (unsigned short)end,
+                            (unsigned short)(from.length + length + 1)};
+}
+
+int gpuc__smi_rows_field(gpuc__smi_table table, gpuc__smi_rows rows)
+{
+    const gpuc__smi_path *row = &tables[table].rows[rows.low];
+
+    /* shorter by the '/' that its end has not */
+    return rows.low < rows.high && row->path[rows.length - 1] == '\0' ? row->field : -1;
 }
 
 void gpuc__smi_fields_below(gpuc__smi_value *values, gpuc__smi_table table, const char *path,

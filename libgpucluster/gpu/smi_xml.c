@@ -3,6 +3,7 @@
 #include "gpu/smi_xml.h"
 
 #include <libxml/parser.h>
+#include <libxml/parserInternals.h>
 #include <libxml/xmlerror.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,8 +19,8 @@
 #define ROOT "nvidia_smi_log"
 #define PATH_MAX_BYTES 512
 #define MIG_DEVICE "mig_devices/mig_device"
+#define PART_DEPTH 4 /* of a MIG device and of a process */
 #define TEXT_KEPT 512 /* of one element, before it is read as a value */
-#define CHUNK (64 * 1024)
 
 /* Containers of running processes; the second one is of drivers before 319. */
 static const char *const process_lists[] = {"processes", "compute_processes"};
@@ -30,6 +31,8 @@ typedef struct reader {
     char path[PATH_MAX_BYTES]; /* of the open element, below the root */
     size_t path_length;
     int depth;
+    gpuc__smi_rows rows[GPUC__SMI_DEPTH_MAX + 1]; /* of the GPU's or MIG device's names, by depth */
+    size_t lengths[GPUC__SMI_DEPTH_MAX + 1];      /* of the path above, by depth */
     char text[TEXT_KEPT]; /* of the open element, since its last child */
     size_t text_length;
     bool has_child; /* the element that ends had one: its text is only white space between */
@@ -50,7 +53,7 @@ static void stop(reader *r)
 /* path below "gpu", or NULL when the open element is not below one. */
 static const char *gpu_path(const reader *r)
 {
-    return r->gpu && strncmp(r->path, "gpu/", 4) == 0 ? r->path + 4 : NULL;
+    return r->gpu && r->path_length > 4 ? r->path + 4 : NULL;
 }
 
 /* The rest of path behind the process list and the slash, or NULL; "" is the list itself. */
@@ -98,12 +101,20 @@ static void open_gpu(reader *r, const xmlChar **attributes, int count)
 }
 
 /* path is below the open GPU. */
-static void open_part(reader *r, const char *path)
+static void open_part(reader *r, const char *path, const char *name, size_t length)
 {
+    gpuc__smi_table table = r->mig ? GPUC__SMI_MIG_PATHS : GPUC__SMI_GPU_PATHS;
+
     const char *below;
 
-    if (strcmp(path, MIG_DEVICE) == 0 && !gpuc__smi_add_mig(r->gpu, &r->mig))
-        no_memory(r);
+    r->rows[r->depth] = gpuc__smi_rows_enter(table, r->rows[r->depth - 1], name, length);
+    if (r->depth != PART_DEPTH)
+        return;
+    if (strcmp(path, MIG_DEVICE) == 0) {
+        if (!gpuc__smi_add_mig(r->gpu, &r->mig))
+            no_memory(r);
+        r->rows[r->depth] = gpuc__smi_rows_all(GPUC__SMI_MIG_PATHS);
+    }
     below = process_path(path);
     if (below && strcmp(below, "process_info") == 0) {
         memset(&r->scratch, 0, sizeof(r->scratch));
@@ -133,17 +144,19 @@ static void on_start(void *data, const xmlChar *name, const xmlChar *prefix, con
             stop(r);
         return;
     }
+    r->lengths[r->depth] = r->path_length;
     if (r->path_length)
         r->path[r->path_length++] = '/';
     memcpy(r->path + r->path_length, name, length + 1);
     r->path_length += length;
-    if (strcmp(r->path, "gpu") == 0) {
+    if (r->depth == 2 && strcmp(r->path, "gpu") == 0) {
+        r->rows[r->depth] = gpuc__smi_rows_all(GPUC__SMI_GPU_PATHS);
         open_gpu(r, attributes, count);
         return;
     }
     below = gpu_path(r);
     if (below)
-        open_part(r, below);
+        open_part(r, below, (const char *)name, length);
 }
 
 static void on_text(void *data, const xmlChar *text, int length)
@@ -207,7 +220,7 @@ static bool process_list_element(reader *r, const char *below)
 /* A MIG device's own elements; false: the path is of another element. */
 static bool mig_element(reader *r, const char *path)
 {
-    size_t length = strlen(MIG_DEVICE);
+    size_t length = sizeof(MIG_DEVICE) - 1;
     int field;
 
     if (path[0] != MIG_DEVICE[0] || strncmp(path, MIG_DEVICE, length) != 0)
@@ -216,7 +229,7 @@ static bool mig_element(reader *r, const char *path)
         r->mig = NULL;
     if (path[length] != '/' || !r->mig || r->has_child)
         return path[length] == '\0' || path[length] == '/';
-    field = gpuc__smi_field_of(GPUC__SMI_MIG_PATHS, path + length + 1);
+    field = gpuc__smi_rows_field(GPUC__SMI_MIG_PATHS, r->rows[r->depth + 1]);
     if (field >= 0)
         gpuc__smi_value_take(&r->mig->field[field], gpuc__smi_mig_fields[field].kind, r->text);
     gpuc__smi_note_sickness(r->gpu, path, r->text);
@@ -227,10 +240,15 @@ static void gpu_element(reader *r, const char *path)
 {
     int field;
 
-    if (process_list_element(r, process_path(path)) || mig_element(r, path) || r->has_child)
+    gpuc__smi_rows rows = r->rows[r->depth + 1];
+
+    /* Most elements are numbers that nobody asks for: the clocks that could be set. */
+    if (rows.low == rows.high && !r->process && r->text[0] >= '0' && r->text[0] <= '9')
+        return;
+    if ((r->depth <= PART_DEPTH && process_list_element(r, process_path(path))) || mig_element(r, path) || r->has_child)
         return;
     gpuc__smi_note_sickness(r->gpu, path, r->text);
-    field = gpuc__smi_field_of(GPUC__SMI_GPU_PATHS, path);
+    field = gpuc__smi_rows_field(GPUC__SMI_GPU_PATHS, rows);
     if (field >= 0) {
         gpuc__smi_value_take(&r->gpu->field[field], gpuc__smi_gpu_fields[field].kind, r->text);
     } else if (gpuc__smi_may_be_word(r->text)) {
@@ -256,12 +274,10 @@ static void on_end(void *data, const xmlChar *name, const xmlChar *prefix, const
 {
     reader *r = data;
     const char *path;
-    char *slash;
     int field;
 
     r->text[r->text_length] = '\0';
-    r->depth--;
-    if (r->depth == 0) {
+    if (--r->depth == 0) {
         r->done = true;
         return;
     }
@@ -273,8 +289,7 @@ static void on_end(void *data, const xmlChar *name, const xmlChar *prefix, const
         close_gpu(r);
     else if (field >= 0 && !r->has_child)
         gpuc__smi_value_take(&r->smi->field[field], gpuc__smi_log_fields[field].kind, r->text);
-    slash = strrchr(r->path, '/');
-    r->path_length = slash ? (size_t)(slash - r->path) : 0;
+    r->path_length = r->lengths[r->depth + 1];
     r->path[r->path_length] = '\0';
     r->text_length = 0;
     r->has_child = true; /* of the parent, which is what ends next unless another child comes */
@@ -441,18 +456,15 @@ static int read_document(reader *r, const char *text, size_t length, gpuc_error 
     sax.cdataBlock = on_text;
     sax.comment = on_comment;
     sax.entityDecl = on_entity;
-    r->parser = xmlCreatePushParserCtxt(&sax, r, NULL, 0, NULL);
+    if (!length)
+        return explain(r, text, length, err);
+    r->parser = xmlCreateMemoryParserCtxt(text, (int)length);
     if (!r->parser)
         return gpuc__error_nomem(err);
+    *r->parser->sax = sax;
+    r->parser->userData = r;
     xmlCtxtUseOptions(r->parser, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-    for (size_t at = 0; at < length && !r->done; at += CHUNK) {
-        size_t n = length - at < CHUNK ? length - at : CHUNK;
-
-        if (xmlParseChunk(r->parser, text + at, (int)n, 0))
-            break;
-    }
-    if (!r->done)
-        xmlParseChunk(r->parser, NULL, 0, 1);
+    xmlParseDocument(r->parser);
     if (r->done && !r->no_memory && !r->limit && !r->hostile)
         return GPUC_OK;
     return explain(r, text, length, err);

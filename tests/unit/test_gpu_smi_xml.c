@@ -284,10 +284,39 @@ static void test_gpu_smi_xml__bus_ids(void **state)
     }
 }
 
+/* What 615 adds: banks beside rows, two more reasons for slow clocks, a ceiling of power; and the old
+ * names of the versions gone, as they will be. */
+static void test_gpu_smi_xml__driver_615(void **state)
+{
+    gpuc__smi *smi = parse_fixture("rubin-615.xml");
+    const gpuc__smi_gpu *g = &smi->gpus[0];
+
+    assert_text(&smi->field[GPUC__SMI_DRIVER_VERSION], "615.23");
+    assert_text(&smi->field[GPUC__SMI_CUDA_VERSION], "13.4");
+    assert_string_equal(g->bus, "0002:81:00.0");
+    assert_int_equal(g->mig_devices, 0);
+    assert_int_equal(g->field[GPUC__SMI_DRIVER_MODEL].state, GPUC__SMI_UNKNOWN);
+    assert_number(&g->field[GPUC__SMI_PCIE_WIDTH], 2);
+    assert_text(&g->field[GPUC__SMI_THROTTLE_BOARD], "Active");
+    assert_text(&g->field[GPUC__SMI_THROTTLE_RELIABILITY], "Active");
+    assert_number(&g->field[GPUC__SMI_BANKS_REMAPPED], 5);
+    assert_number(&g->field[GPUC__SMI_BANKS_REMAPPED_INACTIVE], 6);
+    assert_text(&g->field[GPUC__SMI_BANKS_PENDING], "Yes");
+    assert_number(&g->field[GPUC__SMI_BANK_GROUPS_MAX], 252);
+    assert_number(&g->field[GPUC__SMI_BANK_GROUPS_NONE], 1);
+    assert_text(&g->field[GPUC__SMI_REMAPPED_PENDING], "No");
+    assert_number(&g->field[GPUC__SMI_TEMPERATURE_SHUTDOWN_MARGIN], -5);
+    assert_number(&g->field[GPUC__SMI_POWER_AVERAGE], 398.48);
+    assert_text(&g->field[GPUC__SMI_FABRIC_CLIQUE], "32766");
+    assert_int_equal(g->sick, GPUC__SMI_UNKNOWN);
+    gpuc__smi_free(smi);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gpu_smi_xml__modern_document),
+        cmocka_unit_test(test_gpu_smi_xml__driver_615),
         cmocka_unit_test(test_gpu_smi_xml__processes_and_missing_elements),
         cmocka_unit_test(test_gpu_smi_xml__oldest_document),
         cmocka_unit_test(test_gpu_smi_xml__lost_gpu_is_never_zero),
