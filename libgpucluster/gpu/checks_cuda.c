@@ -317,6 +317,7 @@ static void describe(gpuc__checkup *up)
     const gpuc__smi_value *cuda = c->smi ? &c->smi->field[GPUC__SMI_CUDA_VERSION] : NULL;
 
     up->proof->simulated = c->simulated || (up->probe && up->probe->simulated);
+    up->proof->topology = json_incref(c->topology);
     up->proof->kernel = dup_known(c->kernel, &up->rc);
     up->proof->driver = dup_known(driver && driver->state == GPUC__SMI_KNOWN ? driver->text
                                                                              : c->driver_version,

@@ -9,6 +9,7 @@
 
 #include "gpu/collect_parts.h"
 #include "gpu/section.h"
+#include "gpu/smi_text.h"
 #include "util/alloc.h"
 #include "util/buf.h"
 #include "util/data.h"
@@ -223,12 +224,12 @@ static void sum_up_smi(gpuc__collect *c)
 int gpuc__collect_parse(gpuc__collect **out, const char *nonce, const char *bytes, size_t length,
                         gpuc_error **err)
 {
-    enum { FACTS, PCI, VERSION, MODULES, MODINFO, NODES, SMI, SMI_ERRORS, CHAIN,
+    enum { FACTS, PCI, VERSION, MODULES, MODINFO, NODES, SMI, SMI_ERRORS, CHAIN, TOPOLOGY,
            SECTIONS };
     static const char *const names[SECTIONS] = {
         [FACTS] = "facts",     [PCI] = "pci",     [VERSION] = "version", [MODULES] = "modules",
         [MODINFO] = "modinfo", [NODES] = "nodes", [SMI] = "smi", [SMI_ERRORS] = "smi_errors",
-        [CHAIN] = "chain"};
+        [CHAIN] = "chain",     [TOPOLOGY] = "topology"};
     gpuc__section s[SECTIONS];
     gpuc__slice all = {bytes, length};
     gpuc__collect *c;
@@ -270,6 +271,9 @@ int gpuc__collect_parse(gpuc__collect **out, const char *nonce, const char *byte
         rc = read_smi(c, s[SMI], s[SMI_ERRORS], err);
     if (rc == GPUC_OK)
         rc = gpuc__collect_parts(c, all, nonce, err);
+    if (rc == GPUC_OK && s[TOPOLOGY].whole)
+        rc = gpuc__smi_topology_parse(&c->topology, s[TOPOLOGY].body.at, s[TOPOLOGY].body.length,
+                                      err);
     if (rc) {
         gpuc__collect_free(c);
         return rc;
@@ -288,6 +292,7 @@ void gpuc__collect_free(gpuc__collect *collect)
         gpuc__klog_free(collect->klog);
         json_decref(collect->link_errors);
         json_decref(collect->after.dcgm);
+        json_decref(collect->topology);
         gpuc__free(collect->pci);
         gpuc__free(collect);
     }

@@ -4,6 +4,7 @@
 #ifndef GPUC__COLLECT_H
 #define GPUC__COLLECT_H
 #include <gpucluster.h>
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "gpu/klog.h"
@@ -105,6 +106,7 @@ typedef struct gpuc__collect {
     gpuc__smi *links;    /* nvlink -s; NULL: not to be had */
     json_t *link_errors; /* {"UUID": most errors of one of its links}; NULL: not to be had */
     gpuc__collect_after after;
+    json_t *topology;    /* gpuc__smi_read_topology; NULL: not known */
 } gpuc__collect;
 
 /* The script, to be run as root by `sh -s` with it on stdin. nonce: 8 to 64 letters and digits that

@@ -54,6 +54,8 @@ void gpuc__smi_read_version(gpuc__smi *smi, gpuc__smi_text *text);
 bool gpuc__smi_is_topology(const gpuc__smi_text *text); /* topo -m: smi_topology.c */
 /* {"devices":[…],"links":[{"from","to","link"}],"affinity":[{"device","cpus","numa"}]}, new. */
 json_t *gpuc__smi_read_topology(gpuc__smi_text *text);
+/* The first of these in what a machine printed; NULL: there is none. GPUC_ELIMIT, GPUC_ENOMEM. */
+int gpuc__smi_topology_parse(json_t **out, const char *bytes, size_t length, gpuc_error **err);
 bool gpuc__smi_is_help(const gpuc__smi_text *text); /* --help-query-gpu: smi_csv.c */
 /* ["timestamp", "name", "gpu_name", …] with aliases, new; empty when it is the help of another
  * query. */

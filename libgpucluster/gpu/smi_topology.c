@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gpu/smi_text.h"
+#include "util/error.h"
 
 #define CELL 96
 #define AFFINITY 2 /* columns behind the matrix that are read: CPUs, NUMA node */
@@ -99,4 +100,25 @@ json_t *gpuc__smi_read_topology(gpuc__smi_text *text)
     object = json_pack("{s:o, s:o, s:o}", "devices", devices, "links", links, "affinity", affinity);
     text->no_memory |= !object;
     return object;
+}
+
+int gpuc__smi_topology_parse(json_t **out, const char *bytes, size_t length, gpuc_error **err)
+{
+    gpuc__smi_text text = {0};
+    json_t *topology = NULL;
+    int rc = gpuc__smi_text_init(&text, bytes, length, err);
+
+    while (rc == GPUC_OK && gpuc__smi_line(&text) && !gpuc__smi_is_topology(&text))
+        text.at++;
+    if (rc == GPUC_OK && gpuc__smi_line(&text))
+        topology = gpuc__smi_read_topology(&text);
+    if (text.no_memory) {
+        json_decref(topology);
+        topology = NULL;
+        rc = gpuc__error_nomem(err);
+    }
+    gpuc__smi_text_clear(&text);
+    if (rc == GPUC_OK)
+        *out = topology;
+    return rc;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes a report down in one form, in a process of its own, and prints what that cost.
- * usage: report_forms REPORT.json FORM [ROUNDS]: form bytes milliseconds rss_before_kib rss_peak_kib; times are
+/* Writes a report down in one form, in a process of its own, and prints what that cost:
+ * usage: report_forms REPORT.json FORM [ROUNDS]: form bytes cpu_milliseconds rss_before_kib rss_peak_kib; times are
  * the median of the rounds, after the JSON was read ("read" as FORM: that alone). */
 #include <gpucluster.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@ static double now(void)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 

@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$build/examples/cli/gpucluster" gpu parse --json "$source/tests/data/nvidia-smi/two-gpus-580.xml" >"$work/gpu.json"
 python3 -B "$source/tests/report/fleet.py" "$source" "${2:-500}" "${3:-8}" --details "$work/gpu.json" >"$work/in.json"
-echo "form bytes milliseconds rss_before_kib rss_peak_kib"
+echo "form bytes cpu_milliseconds rss_before_kib rss_peak_kib"
 for form in read json ctrf junit html table; do
     "$build/tests/bench/report_forms" "$work/in.json" "$form" "${ROUNDS:-5}"
 done

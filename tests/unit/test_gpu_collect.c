@@ -108,6 +108,26 @@ static void test_gpu_collect__simulated_is_carried(void **state)
     free(xml);
 }
 
+/* With the escapes that the tool puts around its head line, and what a driver without it says. */
+static void test_gpu_collect__topology(void **state)
+{
+    static const char links[] =
+        BEGIN("topology") "\t\033[4mGPU0\tGPU1\tCPU Affinity\tNUMA Affinity\033[0m\n"
+                          "GPU0\t X \tNV18\t0-23\t0\nGPU1\tNV18\t X \t24-47\t1\n\nLegend:\n"
+        END("topology", "0");
+    static const char none[] =
+        BEGIN("topology") "Invalid combination of input arguments.\n" END("topology", "2");
+    gpuc__collect *c = parse(links, sizeof(links) - 1);
+    json_t *link = json_array_get(json_object_get(c->topology, "links"), 0);
+
+    assert_string_equal(json_string_value(json_object_get(link, "link")), "NV18");
+    assert_int_equal(json_array_size(json_object_get(c->topology, "affinity")), 2);
+    gpuc__collect_free(c);
+    c = parse(none, sizeof(none) - 1);
+    assert_null(c->topology);
+    gpuc__collect_free(c);
+}
+
 static void test_gpu_collect__cut_anywhere(void **state)
 {
     size_t end_of_smi = (size_t)(strstr(machine, "end smi 0\n") + strlen("end smi 0\n") - machine);
@@ -197,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_gpu_collect__old_version_line),
         cmocka_unit_test(test_gpu_collect__failed_nvidia_smi),
         cmocka_unit_test(test_gpu_collect__simulated_is_carried),
+        cmocka_unit_test(test_gpu_collect__topology),
         cmocka_unit_test(test_gpu_collect__cut_anywhere),
         cmocka_unit_test(test_gpu_collect__forged_separators_do_not_count),
         cmocka_unit_test(test_gpu_collect__refused),

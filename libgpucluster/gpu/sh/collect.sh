@@ -210,6 +210,12 @@ smi_errors() {
     printf '%s\n' "${smi_aside%status=*}" | head -c 4096
 }
 
+# Which link joins which two GPUs: only asked of a driver that has just answered.
+topology() {
+    [ "${smi_aside##*status=}" = 0 ] || return 1
+    limited nvidia-smi topo -m
+}
+
 look() {
     section facts facts
     section pci pci_scan
@@ -226,6 +232,7 @@ look() {
     section nodes nodes
     section nvlinks nvlinks
     section nvlink_errors nvlink_errors
+    section topology topology
     printf '==%s done\n' "$GPUC_NONCE"
 }
 
