@@ -75,7 +75,7 @@ static void add_xid(const judge *j, gpuc__findings *f, const char **evidence,
 {
     const json_t *row = xid_row(j, e->xid);
     int status = xid_status(j, row, e);
-    char time[96];
+    char time[120];
 
     when(time, sizeof(time), e);
     keep_line(evidence, f, status, e);
@@ -90,7 +90,7 @@ static void add_message(gpuc__findings *f, const char **evidence, const json_t *
 {
     int status = verdict_of(gpuc__table_text(rule, "verdict"));
     bool over = serves && json_is_true(json_object_get(rule, "heals"));
-    char time[96];
+    char time[120];
 
     if (over)
         status = GPUC_CHECK_PASS;

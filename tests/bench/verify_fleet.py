@@ -32,11 +32,11 @@ def answers(directory, document):
             out.write(f"==nonce123 begin {name}\n{body}\n\n==nonce123 end {name} 0\n")
         out.write("==nonce123 done\n")
     with open(os.path.join(directory, "probe"), "w", encoding="utf-8") as out:
-        out.write(json.dumps({"event": "driver", "cuda": 13000, "count": len(buses)}) + "\n")
-        for i, bus in enumerate(buses):
-            out.write(json.dumps({"event": "gpu", "ordinal": i, "bus": bus, "status": "pass",
-                                  "mismatches": 0, "host_mismatches": 0, "gbs": 2500.5,
-                                  "theoretical_gbs": 3352.3, "mib": 256}) + "\n")
+        out.write(json.dumps({"event": "start", "runner": "python3", "devices": len(buses)}) + "\n")
+        for gpu, bus in zip(root.findall("gpu"), buses):
+            out.write(json.dumps({"event": "gpu", "device": gpu.findtext("uuid"), "bus": bus,
+                                  "status": "pass", "mismatches": 0, "host_mismatches": 0,
+                                  "gbs": 2500.5, "theoretical_gbs": 3352.3, "mib": 256}) + "\n")
         out.write(json.dumps({"event": "end"}) + "\n")
     with open(os.path.join(directory, "xml"), "w", encoding="utf-8") as out:
         out.write(text)
