@@ -13,6 +13,7 @@
 #include "util/error.h"
 
 #define DEADLINE_DEFAULT_S 600
+#define GRACE_S 5 /* a deadline or Ctrl-C is not to take half a minute more */
 #define KIND_MAX 30
 #define RUN_ID_MAX 16
 #define DEADLINE_MAX_S 1000000
@@ -213,8 +214,9 @@ json_t *gpuc__job_node_affinity(const char *node)
 static json_t *pod_spec(const gpuc__job_params *p)
 {
     const char *runtime = p->runtime_class ? p->runtime_class : p->gpus > 0 ? "nvidia" : "";
-    json_t *spec = json_pack("{s:s, s:b, s:[{s:s, s:s}, {s:s, s:s, s:s}], s:o}", "restartPolicy",
-                             "Never", "automountServiceAccountToken", 0, "tolerations", "key",
+    json_t *spec = json_pack("{s:s, s:b, s:i, s:[{s:s, s:s}, {s:s, s:s, s:s}], s:o}", "restartPolicy",
+                             "Never", "automountServiceAccountToken", 0,
+                             "terminationGracePeriodSeconds", GRACE_S, "tolerations", "key",
                              "nvidia.com/gpu", "operator", "Exists", "key",
                              "node-role.kubernetes.io/control-plane", "operator", "Exists", "effect",
                              "NoSchedule", "containers", containers(p));

@@ -152,7 +152,7 @@ static void count_gap(gpuc__kube_call *call)
     log_state *s = call->state;
 
     s->counts->gaps++;
-    warn(call, "its node had thrown lines away before they were read; some are missing here");
+    warn(call, "its node has thrown away what came before; lines may be missing here");
 }
 
 /* A stream that does not go on where the last one broke. False: the life before comes first. */
@@ -312,7 +312,7 @@ static void on_clean_end(gpuc__kube_call *call)
     if (s->opened_after_end) {
         give_held(call);
         gpuc__call_finish(call, NULL, NULL);
-    } else if (s->ended) {
+    } else if (s->ended || s->gave) {
         gpuc__call_after(call, 0, log_open); /* once more, to be sure of the end */
     } else {
         log_again(call, NULL);

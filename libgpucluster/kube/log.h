@@ -11,7 +11,7 @@
 typedef struct gpuc__log_counts {
     uint64_t lines;
     uint64_t cut;  /* lines longer than 1 MiB: their rest was dropped */
-    uint64_t gaps; /* places where lines are missing that the node had thrown away */
+    uint64_t gaps; /* places where lines may be missing, which the node had thrown away */
 } gpuc__log_counts;
 
 typedef struct gpuc__log_args {
