@@ -81,7 +81,7 @@ _gpucluster() {
         *,-*) _gpucluster_words "--help" ;;
         plan,* | up,* | verify,*)
             [ "$arguments" -gt 0 ] || { _gpucluster_words "$(_gpucluster_clusters)"; _gpucluster_files; } ;;
-        run,*) [ "$arguments" -gt 0 ] || _gpucluster_words "nvidia-smi cuda tensorflow pytorch" ;;
+        run,*) [ "$arguments" -gt 0 ] || _gpucluster_words "nvidia-smi cuda vectoradd tensorflow pytorch" ;;
         ssh,*) [ "$arguments" -gt 0 ] || _gpucluster_words "$(_gpucluster_machines "$cluster")" ;;
         scp,*)
             compopt -o nospace

@@ -11,7 +11,7 @@ GPUC_BEGIN_DECLS
  * Prepares a job of a known kind. Nothing is sent yet.
  * @param[out] out      the job, owned by the caller.
  * @param[in]  cluster  not NULL; the job keeps a reference.
- * @param[in]  kind     "nvidia-smi", "cuda", "tensorflow" or "pytorch".
+ * @param[in]  kind     "nvidia-smi", "cuda", "vectoradd", "tensorflow" or "pytorch".
  * @param[out] err      NULL or where an error goes.
  * @return GPUC_OK, GPUC_EINVAL (unknown kind; the known ones are named), GPUC_ENOMEM.
  * @blocking no

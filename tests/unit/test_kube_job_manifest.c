@@ -148,7 +148,7 @@ static void test_job_manifest__kinds(void **state)
     json_decref(kind);
     kind = NULL;
     assert_int_equal(gpuc__job_kind(&kind, "nvidia", values, &err), GPUC_EINVAL);
-    assert_non_null(strstr(gpuc_error_message(err), "nvidia-smi, cuda, tensorflow, pytorch"));
+    assert_non_null(strstr(gpuc_error_message(err), "nvidia-smi, cuda, vectoradd, tensorflow, pytorch"));
     gpuc_error_unref(err);
     json_decref(values);
 }
