@@ -8,7 +8,7 @@ bed_standins() {
     local src=$BED_HOME/standin lib=$1/usr/lib/x86_64-linux-gnu so
     local flags=(-std=gnu11 -Wall -Wextra -Werror -O2 -s)
     mkdir -p "$1/usr/bin" "$lib"
-    gcc "${flags[@]}" -static -o "$1/usr/bin/nvidia-smi" "$src/nvidia-smi.c" "$src/sim.c"
+    gcc "${flags[@]}" -static -o "$1/usr/bin/nvidia-smi" "$src/nvidia-smi.c" "$src/override.c" "$src/sim.c"
     for so in libcuda libnvidia-ml; do
         gcc "${flags[@]}" -fvisibility=hidden -shared -fPIC -Wl,-soname,"$so.so.1" \
             -o "$lib/$so.so.1" "$src/$so.c" "$src/sim.c"

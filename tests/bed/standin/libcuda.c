@@ -135,7 +135,7 @@ EXPORT int cuInit(unsigned flags)
 EXPORT int cuDriverGetVersion(int *version)
 {
     ENTER();
-    *version = 12040;
+    *version = 13000;
     return OK;
 }
 

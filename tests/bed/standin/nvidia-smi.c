@@ -3,6 +3,7 @@
  * in the templates under SIM_DIR/smi, so that what it prints can be changed
  * without a compiler, and behaves as the real one does when the driver is
  * missing: the text goes to standard output and the exit status tells. */
+#include "override.h"
 #include "sim.h"
 
 #include <stdio.h>
@@ -11,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DRIVER "550.163.01"
-#define CUDA "12.4"
+#define DRIVER "580.159.04"
+#define CUDA "13.0"
 #define PRODUCT "Tesla T4"
 
 struct options {
@@ -150,6 +151,10 @@ static int print_template(const char *name, const struct sim *sim, const struct 
     while (fgets(line, sizeof(line), file)) {
         char *p = line, *at, *end;
 
+        if (strcmp(name, "gpu.xml") == 0 && !strchr(line, '@')) {
+            override_print(line);
+            continue;
+        }
         while ((at = strchr(p, '@')) && (end = strchr(at + 1, '@'))) {
             fwrite(p, 1, (size_t)(at - p), stdout);
             print_value(at + 1, (size_t)(end - at - 1), sim, gpu);
@@ -167,6 +172,8 @@ static int print_xml(const struct sim *sim)
 
     for (i = 0; rc == 0 && i < sim->visible; i++) {
         rc = print_template(sim->gpu[i].lost ? "gpu-lost.xml" : "gpu.xml", sim, &sim->gpu[i]);
+        if (!sim->gpu[i].lost)
+            override_rest();
         if (rc == 0)
             rc = print_template(sim->busy ? "processes-busy.xml" : "processes.xml", sim,
                                 &sim->gpu[i]);
@@ -202,7 +209,7 @@ static int print_failure(const struct sim *sim)
         return 9;
     case SIM_MISMATCH:
         puts("Failed to initialize NVML: Driver/library version mismatch\n"
-             "NVML library version: 550.163");
+             "NVML library version: 580.159");
         return 18;
     case SIM_HANG:
         for (;;)
@@ -249,9 +256,29 @@ static int print_list(const struct sim *sim)
     return 0;
 }
 
+/* nvlink -s or -e, of every GPU alike: config nvlink=26.562 GB/s,<inactive> and nvlink_errors=0,7. */
+static int print_nvlinks(const struct sim *sim, int errors)
+{
+    int i;
+
+    for (i = 0; i < sim->visible; i++) {
+        const char *state = override_config(errors ? "nvlink_errors" : "nvlink");
+        int link;
+
+        printf("GPU %d: " PRODUCT " (UUID: %s)\n", sim->gpu[i].index, sim->gpu[i].uuid);
+        for (link = 0; *state; link++) {
+            size_t n = strcspn(state, ",");
+
+            printf("\t Link %d: %s%.*s\n", link, errors ? "Replay Errors: " : "", (int)n, state);
+            state += n + (state[n] == ',');
+        }
+    }
+    return 0;
+}
+
 static int print_version(void)
 {
-    puts("NVIDIA-SMI version  : " DRIVER " (SIMULATED)\nNVML version        : 550.163\n"
+    puts("NVIDIA-SMI version  : " DRIVER " (SIMULATED)\nNVML version        : 580.159\n"
          "DRIVER version      : " DRIVER "\nCUDA Version        : " CUDA);
     return 0;
 }
@@ -262,6 +289,12 @@ int main(int argc, char **argv)
     struct sim sim;
     int i, rc;
 
+    if (argc == 3 && strcmp(argv[1], "nvlink") == 0) {
+        sim_read(&sim);
+        rc = print_failure(&sim);
+        return rc ? rc : print_nvlinks(&sim, strcmp(argv[2], "-e") == 0);
+    }
+    override_read();
     for (i = 1; i < argc; i++)
         read_option(&opt, argv[i]);
     sim_read(&sim);
