@@ -82,6 +82,10 @@ static void remapped(gpuc__checkup *up, const gpuc__smi_gpu *gpu, const char *ke
         gpuc__found(&f, GPUC_CHECK_FAIL,
                     "drain the node and reset the GPU, so that the rows are remapped",
                     "remapping is pending");
+    if (gpuc__smi_says(VALUE(gpu, BANKS_PENDING), "Yes")) /* since driver 615 */
+        gpuc__found(&f, GPUC_CHECK_FAIL,
+                    "drain the node and reset the GPU, so that the banks are remapped",
+                    "remapping of banks is pending");
     if (rows->has_number)
         gpuc__found(&f,
                     rows->number >= gpuc__checkup_limit(up, id, "uncorrectable_fail")

@@ -58,6 +58,9 @@ static void test_gpu_checks_elements__remapped_rows(void **state)
           {"<remapped_rows>N/A</remapped_rows>", SKIP, "does not report", NULL},
           {ROWS("0", "No", "No") "</remapped_rows>", PASS, "0 rows", NULL},
           {ROWS("0", "No", "Yes") "</remapped_rows>", FAIL, "remapping has failed", "replaced"},
+          {ROWS("0", "No", "No") "</remapped_rows><remapped_banks><bank_remapper_pending>Yes"
+                                 "</bank_remapper_pending></remapped_banks>",
+           FAIL, "remapping of banks is pending", "reset"},
           {ROWS("1", "Yes", "No") "</remapped_rows>", FAIL, "pending", "reset the GPU"},
           {ROWS("512", "No", "No") "</remapped_rows>", FAIL, "512 rows", "replaced"},
           {ROWS("511", "No", "No") "</remapped_rows>", WARN, "511 rows", "watch"},
