@@ -115,7 +115,14 @@ def up(context, cluster):
     events = finish(context, op)
     held = check("up is done", g.gpuc_op_state(op) == g.GPUC_OP_DONE)
     held &= check("events came", any(e["kind"] for e in events), str(len(events)))
+    _, kept = g.gpuc_cluster_report(cluster)
+    held &= check("the kept report in each form", '"CTRF"' in g.gpuc_report_to_ctrf(kept)
+                  and "</testsuites>" in g.gpuc_report_to_junit(kept)
+                  and "</html>" in g.gpuc_report_to_html(kept)
+                  and "VERDICT" in g.gpuc_report_to_table(kept, 100, 0))
     report = json.loads(g.gpuc_report_to_json(g.gpuc_op_report(op)))
+    held &= check("the report names its schema",
+                  report["schema"] == json.loads(g.gpuc_report_schema())["$id"])
     return held & check("the report is data", report["verdict"] in ("pass", "warn")
                         and len(report["machines"]) > 0, report["verdict"])
 

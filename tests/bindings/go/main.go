@@ -146,6 +146,11 @@ func up(context native.Gpuc_context, cluster native.Gpuc_cluster, errs native.Gp
 	verdict := native.Gpuc_report_verdict(native.Gpuc_op_report(op))
 	check("the report passes", verdict == native.GPUC_CHECK_PASS || verdict == native.GPUC_CHECK_WARN,
 		verdict)
+	report := native.Gpuc_op_report(op)
+	check("the report in each form", strings.Contains(native.Gpuc_report_to_ctrf(report), "\"CTRF\"") &&
+		strings.Contains(native.Gpuc_report_to_junit(report), "</testsuites>") &&
+		strings.Contains(native.Gpuc_report_to_html(report), "</html>") &&
+		strings.Contains(native.Gpuc_report_to_table(report, 100, 0), "VERDICT"))
 	native.Gpuc_op_unref(op)
 }
 
