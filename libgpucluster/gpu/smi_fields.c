@@ -57,8 +57,11 @@ static const struct {
 
 gpuc__smi_state gpuc__smi_classify(const char *text)
 {
-    size_t length = strlen(text);
+    size_t length;
 
+    if (!gpuc__smi_may_be_word(text))
+        return GPUC__SMI_KNOWN;
+    length = strlen(text);
     if (length > 2 && text[0] == '[' && text[length - 1] == ']') {
         text++;
         length -= 2;
@@ -88,7 +91,7 @@ static void copy_trimmed(char *out, size_t size, const char *text)
 
     while (isspace((unsigned char)*text))
         text++;
-    end = strstr(text, note);
+    end = strchr(text, '[') ? strstr(text, note) : NULL;
     length = end ? (size_t)(end - text) : strlen(text);
     while (length && isspace((unsigned char)text[length - 1]))
         length--;

@@ -57,7 +57,8 @@ void gpuc__smi_note_sickness(gpuc__smi_gpu *gpu, const char *element, const char
     gpuc__smi_value value;
     const char *name;
 
-    if (!gpuc__smi_may_be_word(text))
+    text += strspn(text, " \t\r\n");
+    if (!*text || !strchr("[GEUgeu", *text)) /* initials of the sick ones, or a bracket */
         return;
     name = strrchr(element, '/');
     gpuc__smi_value_read(&value, GPUC__SMI_KIND_TEXT, text);
