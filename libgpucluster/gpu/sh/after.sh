@@ -16,7 +16,9 @@ section() { # NAME FUNCTION
 # address width speed; first of all, since a link slows down when its GPU rests
 links() {
     for device in "$pci"/*; do
-        [ -r "$device/vendor" ] && [ -r "$device/current_link_width" ] || continue
+        if [ ! -r "$device/vendor" ] || [ ! -r "$device/current_link_width" ]; then
+            continue
+        fi
         read -r vendor <"$device/vendor"
         [ "$vendor" = 0x10de ] || continue
         read -r width <"$device/current_link_width"
