@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
@@ -10,6 +11,7 @@
 typedef struct wishes {
     const char *kind, *project, *cluster;
     uint32_t flags;
+    int min_age_s; /* -1: the library's own */
 } wishes;
 
 static const char *text_of(const json_t *object, const char *key)
@@ -47,8 +49,11 @@ static void print_found(const json_t *root)
     json_array_foreach(clusters, i, cluster) {
         printf("cluster ");
         print_clean(stdout, text_of(cluster, "name"));
-        printf(" (%s)%s\n", text_of(cluster, "uuid"),
-               json_is_true(json_object_get(cluster, "state_here")) ? ", whose state is here" : "");
+        printf(" (%s)%s%s\n", text_of(cluster, "uuid"),
+               json_is_true(json_object_get(cluster, "state_here")) ? ", whose state is here" : "",
+               json_is_true(json_object_get(cluster, "young"))
+                   ? ", just made or being made: --all leaves it"
+                   : "");
         json_array_foreach(json_object_get(cluster, "resources"), k, resource)
             print_resource(resource);
     }
@@ -59,12 +64,28 @@ static void print_found(const json_t *root)
              "other people's\nclusters are listed too, since their state is elsewhere.");
 }
 
+/* "90s", "30m", "1h", "2d", "0"; -1: none of them. */
+static int seconds_of(const char *text)
+{
+    static const char units[] = "smhd";
+    static const int factors[] = {1, 60, 3600, 86400};
+    char *end;
+    long number = strtol(text, &end, 10);
+    const char *unit = *end ? strchr(units, *end) : NULL;
+
+    if (end == text || number < 0 || number > 10000 || (*end && (!unit || end[1])) ||
+        (!*end && number))
+        return -1;
+    return (int)number * (unit ? factors[unit - units] : 1);
+}
+
 static int parse(cli *c, wishes *w, int argc, char **argv)
 {
     static const struct option options[] = {{"kind", required_argument, NULL, 'k'},
                                             {"project", required_argument, NULL, 'p'},
                                             {"delete", no_argument, NULL, 'd'},
                                             {"all", no_argument, NULL, 'a'},
+                                            {"min-age", required_argument, NULL, 'm'},
                                             {NULL, 0, NULL, 0}};
     int o, status;
 
@@ -81,6 +102,11 @@ static int parse(cli *c, wishes *w, int argc, char **argv)
             break;
         case 'a':
             w->flags |= GPUC_GC_ALL;
+            break;
+        case 'm':
+            w->min_age_s = seconds_of(optarg);
+            if (w->min_age_s < 0)
+                return usage_error(c, "gc: --min-age wants a time, as 30m, 2h or 0");
             break;
         default:
             return status;
@@ -100,13 +126,13 @@ int cmd_gc(cli *c, int argc, char **argv)
     gpuc_error *error = NULL;
     gpuc_op *op = NULL;
     json_t *found;
-    wishes w = {0};
+    wishes w = {.min_age_s = -1};
     int status = parse(c, &w, argc, argv), rc;
 
     if (status)
         return status;
     if (gpuc_gc_start(&op, c->context, w.kind, w.project, w.cluster, c->state_dir, w.flags,
-                      &error) < 0)
+                      w.min_age_s, &error) < 0)
         return print_error(c, error);
     rc = run_operation(c, op, &error);
     found = gpuc_op_json(op) ? json_loads(gpuc_op_json(op), 0, NULL) : NULL;

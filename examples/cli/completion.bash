@@ -60,7 +60,7 @@ _gpucluster() {
         plan,-*) _gpucluster_words "--shell --replace --let-go --skip --help" ;;
         up,-*) _gpucluster_words "--replace --let-go --skip --no-proof --report --help" ;;
         report,-*) _gpucluster_words "--from --format --output --help" ;;
-        gc,-*) _gpucluster_words "--kind --project --delete --all --help" ;;
+        gc,-*) _gpucluster_words "--kind --project --delete --all --min-age --help" ;;
         catalog,-*) _gpucluster_words "--zone --project --shipped --json --help" ;;
         gpu,-*) _gpucluster_words "--json --help" ;;
         gpu,*) if [ "$arguments" -gt 0 ]; then _gpucluster_files; else _gpucluster_words parse; fi ;;

@@ -33,7 +33,7 @@ const command commands[] = {
     {"down", "[CLUSTER] [--purge-driver] [--let-go MACHINE] [--yes]", "undo what up did", cmd_down},
     {"catalog", "[accelerators|machine-types|zones] [--zone ZONE] [--project PROJECT] [--shipped]",
      "what Google Compute Engine has, and what it costs", cmd_catalog},
-    {"gc", "[CLUSTER] [--kind KIND] [--project PROJECT] [--delete [--all]]",
+    {"gc", "[CLUSTER] [--kind KIND] [--project PROJECT] [--delete [--all [--min-age TIME]]]",
      "what clusters left behind whose state was lost", cmd_gc},
     {"gpu", "parse FILE|- [--json]", "what a saved capture of nvidia-smi says", cmd_gpu},
     {"list", "", "the clusters that the state directory knows", cmd_list},

@@ -17,9 +17,11 @@ enum {
  * Begins to look for what carries the mark of a cluster: machines, disks, addresses, firewall rules,
  * SSH keys in a project's metadata, in all zones. What belongs to a cluster whose state is in
  * state_dir is left out, unless that cluster is named; states elsewhere (of other people) are not
- * known, so look at the list before anything is deleted. The result (gpuc_op_json), also of a failed
+ * known, so look at the list before anything is deleted. With GPUC_GC_ALL a cluster stays of which
+ * something was made less than min_age_s ago, or nobody can tell when: another client may be making it
+ * just now. The result (gpuc_op_json), also of a failed
  * removal: {"kind", "project", "delete", "clusters": [{"uuid", "name" or null, "state_here",
- * "resources": [{"type", "name", "zone", "status", "made", "machine_type", "deleted", "error"}]}]},
+ * "young", "resources": [{"type", "name", "zone", "status", "made", "machine_type", "deleted", "error"}]}]},
  * a resource having only what is known of it. Nothing is removed before the list is complete and
  * each thing on it was told by an event (GPUC_EVENT_NOTICE).
  * @param[out] out        new operation.
@@ -31,6 +33,7 @@ enum {
  *                        state here.
  * @param[in]  state_dir  NULL or "": $XDG_STATE_HOME/gpucluster.
  * @param[in]  flags      GPUC_GC values, or 0: only look.
+ * @param[in]  min_age_s  seconds; negative: 3600. A cluster that is named may be of any age.
  * @param[out] err        NULL or where an error goes.
  * @return GPUC_OK, GPUC_EINVAL (unknown kind or flags; GPUC_GC_DELETE with neither a cluster nor
  *         GPUC_GC_ALL), GPUC_ENOMEM. The operation fails with GPUC_EINVAL when the name of what is to
@@ -42,7 +45,7 @@ enum {
  */
 GPUC_API int gpuc_gc_start(gpuc_op **out, gpuc_context *context, const char *kind,
                            const char *project, const char *cluster, const char *state_dir,
-                           uint32_t flags, gpuc_error **err);
+                           uint32_t flags, int min_age_s, gpuc_error **err);
 
 /**
  * Looks for what clusters left behind, as gpuc_gc_start does, to the end.
@@ -53,6 +56,7 @@ GPUC_API int gpuc_gc_start(gpuc_op **out, gpuc_context *context, const char *kin
  * @param[in]  cluster    as of gpuc_gc_start.
  * @param[in]  state_dir  as of gpuc_gc_start.
  * @param[in]  flags      GPUC_GC values, or 0.
+ * @param[in]  min_age_s  as of gpuc_gc_start.
  * @param[out] err        NULL or where an error goes.
  * @return GPUC_OK, GPUC_ESTATE from a callback of the context, or the operation's code.
  * @blocking until the provider has answered, and what is to be removed is gone
@@ -60,7 +64,8 @@ GPUC_API int gpuc_gc_start(gpuc_op **out, gpuc_context *context, const char *kin
  * @since 0.1
  */
 GPUC_API int gpuc_gc(char **out, gpuc_context *context, const char *kind, const char *project,
-                     const char *cluster, const char *state_dir, uint32_t flags, gpuc_error **err);
+                     const char *cluster, const char *state_dir, uint32_t flags, int min_age_s,
+                     gpuc_error **err);
 
 GPUC_END_DECLS
 

@@ -13,7 +13,8 @@ static const char *given(const char *text)
 }
 
 int gpuc_gc_start(gpuc_op **out, gpuc_context *context, const char *kind, const char *project,
-                  const char *cluster, const char *state_dir, uint32_t flags, gpuc_error **err)
+                  const char *cluster, const char *state_dir, uint32_t flags, int min_age_s,
+                  gpuc_error **err)
 {
     GPUC__CHECK_ARG(err, out && context);
     GPUC__CHECK_ARG(err, (flags & ~(uint32_t)(GPUC_GC_DELETE | GPUC_GC_ALL)) == 0);
@@ -25,11 +26,11 @@ int gpuc_gc_start(gpuc_op **out, gpuc_context *context, const char *kind, const 
         return GPUC_EINVAL;
     }
     return gpuc__gc_start(out, context, given(kind) ? kind : "gce", given(project), given(cluster),
-                          given(state_dir), flags, err);
+                          given(state_dir), flags, min_age_s, err);
 }
 
 int gpuc_gc(char **out, gpuc_context *context, const char *kind, const char *project,
-            const char *cluster, const char *state_dir, uint32_t flags, gpuc_error **err)
+            const char *cluster, const char *state_dir, uint32_t flags, int min_age_s, gpuc_error **err)
 {
     gpuc_op *op = NULL;
     char *text = NULL;
@@ -38,7 +39,8 @@ int gpuc_gc(char **out, gpuc_context *context, const char *kind, const char *pro
     GPUC__CHECK_ARG(err, out && context);
     rc = gpuc__context_check_idle(context, err);
     if (rc == GPUC_OK)
-        rc = gpuc_gc_start(&op, context, kind, project, cluster, state_dir, flags, err);
+        rc = gpuc_gc_start(&op, context, kind, project, cluster, state_dir, flags, min_age_s,
+                           err);
     if (rc == GPUC_OK)
         rc = gpuc_op_wait(op, -1, err);
     if (rc == GPUC_OK) {

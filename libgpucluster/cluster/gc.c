@@ -12,8 +12,10 @@
 #include "provider/provider.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/rfc3339.h"
 
 #define PARALLEL 32
+#define MIN_AGE_S 3600
 #define MACHINE "instance"
 
 typedef struct gc {
@@ -25,8 +27,10 @@ typedef struct gc {
     uint32_t flags;
     bool cancelled;
     json_t *here;          /* uuid → name of the clusters whose state is here */
-    json_t *all;           /* found and chosen */
-    size_t next;           /* to be removed; once through the machines, once through the rest */
+    int min_age_s;
+    json_t *young;         /* uuid → whether it may just be being made */
+    json_t *all, *due;     /* found and chosen; what of that is to be removed */
+    size_t next;           /* of those; once through the machines, once through the rest */
     bool rest;
     int running, done, failures;
     gpuc_error *error;     /* the first */
@@ -51,6 +55,8 @@ static void gc_free(void *data)
         g->ops->free(g->provider);
     json_decref(g->here);
     json_decref(g->all);
+    json_decref(g->due);
+    json_decref(g->young);
     gpuc_error_unref(g->error);
     gpuc__free(g->project);
     gpuc__free(g->cluster);
@@ -74,8 +80,9 @@ static json_t *cluster_of(json_t *clusters, const gc *g, const json_t *entry)
             return json_object_get(cluster, "resources");
         }
     }
-    cluster = json_pack("{s:s, s:s?, s:b, s:[]}", "uuid", uuid, "name", here ? here : name,
-                        "state_here", here != NULL, "resources");
+    cluster = json_pack("{s:s, s:s?, s:b, s:b, s:[]}", "uuid", uuid, "name", here ? here : name,
+                        "state_here", here != NULL, "young",
+                        json_is_true(json_object_get(g->young, uuid)), "resources");
     json_array_append_new(clusters, cluster);
     return json_object_get(cluster, "resources");
 }
@@ -114,7 +121,7 @@ static void complete(gc *g, gpuc_error *error)
         if (gpuc_error_code(error) != GPUC_ECANCELLED)
             gpuc__error_wrap(&error, GPUC_ESTEP, GPUC_DOMAIN_PROVIDER,
                              "%d of %zu things that were left behind could not be removed",
-                             g->failures, json_array_size(g->all));
+                             g->failures, json_array_size(g->due));
     }
     if (g->all) {
         gpuc_error *no_result = NULL;
@@ -157,14 +164,14 @@ static void on_removed(void *data, gpuc_error *error)
         json_object_set_new(r->entry, "deleted", json_true());
     gpuc__free(r);
     g->running--;
-    gpuc__op_set_progress(g->op, ++g->done, (int)json_array_size(g->all), -1);
+    gpuc__op_set_progress(g->op, ++g->done, (int)json_array_size(g->due), -1);
     remove_more(g);
 }
 
 static json_t *next_entry(gc *g)
 {
-    while (g->next < json_array_size(g->all)) {
-        json_t *entry = json_array_get(g->all, g->next++);
+    while (g->next < json_array_size(g->due)) {
+        json_t *entry = json_array_get(g->due, g->next++);
 
         if ((strcmp(text_at(entry, "type"), MACHINE) != 0) == g->rest)
             return entry;
@@ -232,6 +239,36 @@ static int read_here(gc *g, gpuc_error **err)
     return rc;
 }
 
+/* Machines, and what comes before them, are made within minutes: what is older is no cluster in the
+ * making. One of which nobody can tell may be one. */
+static int find_young(gc *g, const json_t *found, gpuc_error **err)
+{
+    int64_t limit = gpuc__now_ms() - (int64_t)g->min_age_s * 1000, at;
+    json_t *entry, *entries = (json_t *)found;
+    size_t i;
+    bool ok = true;
+
+    g->young = json_object();
+    json_array_foreach(entries, i, entry) {
+        if (!json_object_get(g->young, text_at(entry, "cluster")))
+            ok = ok && json_object_set_new(g->young, text_at(entry, "cluster"), json_null()) == 0;
+    }
+    json_array_foreach(entries, i, entry) {
+        const char *uuid = text_at(entry, "cluster");
+
+        if (json_is_true(json_object_get(g->young, uuid)) ||
+            !gpuc__rfc3339_parse(text_at(entry, "made"), &at))
+            continue;
+        ok = ok && json_object_set_new(g->young, uuid, json_boolean(at / 1000000 > limit)) == 0;
+    }
+    json_array_foreach(entries, i, entry) {
+        if (json_is_null(json_object_get(g->young, text_at(entry, "cluster"))))
+            ok = ok && json_object_set_new(g->young, text_at(entry, "cluster"),
+                                           json_boolean(g->min_age_s > 0)) == 0;
+    }
+    return ok ? GPUC_OK : gpuc__error_nomem(err);
+}
+
 /* The uuids that are meant, as keys of a new object. */
 static json_t *chosen(const gc *g, const json_t *found)
 {
@@ -269,7 +306,7 @@ static void tell(gc *g)
     json_t *entry;
     size_t i;
 
-    json_array_foreach(g->all, i, entry) {
+    json_array_foreach(g->due, i, entry) {
         const char *zone = text_at(entry, "zone"), *of = text_at(entry, "cluster_name");
 
         gpuc__context_emit(gpuc__op_context(g->op),
@@ -287,14 +324,24 @@ static int choose(gc *g, const json_t *found, gpuc_error **err)
     size_t i;
     int rc = read_here(g, err);
 
+    if (rc == GPUC_OK)
+        rc = find_young(g, found, err);
     if (rc < 0)
         return rc;
     set = chosen(g, found);
     rc = check_choice(g, set, err);
     g->all = rc < 0 ? NULL : json_array();
+    g->due = json_array();
     json_array_foreach(g->all ? found : NULL, i, entry) {
-        if (json_object_get(set, text_at(entry, "cluster")))
-            json_array_append_new(g->all, json_deep_copy(entry));
+        const char *uuid = text_at(entry, "cluster");
+        json_t *own;
+
+        if (!json_object_get(set, uuid))
+            continue;
+        own = json_deep_copy(entry);
+        if (g->cluster || !json_is_true(json_object_get(g->young, uuid)))
+            json_array_append(g->due, own);
+        json_array_append_new(g->all, own);
     }
     json_decref(set);
     return rc;
@@ -373,7 +420,8 @@ static int open_provider(gc *g, gpuc_context *context, gpuc__provider_kind kind,
 }
 
 int gpuc__gc_start(gpuc_op **out, gpuc_context *context, const char *kind, const char *project,
-                   const char *cluster, const char *state_dir, uint32_t flags, gpuc_error **err)
+                   const char *cluster, const char *state_dir, uint32_t flags, int min_age_s,
+                   gpuc_error **err)
 {
     gpuc__provider_kind which = GPUC__PROVIDER_GCE;
     gc *g = gpuc__calloc(1, sizeof(*g));
@@ -382,6 +430,7 @@ int gpuc__gc_start(gpuc_op **out, gpuc_context *context, const char *kind, const
     if (!g)
         return gpuc__error_nomem(err);
     g->flags = flags;
+    g->min_age_s = min_age_s < 0 ? MIN_AGE_S : min_age_s;
     g->project = gpuc__strdup(project);
     g->cluster = gpuc__strdup(cluster);
     g->state_dir = gpuc__strdup(state_dir);

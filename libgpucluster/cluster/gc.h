@@ -6,5 +6,6 @@
 
 /* Strings may be NULL, and are copied. */
 int gpuc__gc_start(gpuc_op **out, gpuc_context *context, const char *kind, const char *project,
-                   const char *cluster, const char *state_dir, uint32_t flags, gpuc_error **err);
+                   const char *cluster, const char *state_dir, uint32_t flags, int min_age_s,
+                   gpuc_error **err);
 #endif

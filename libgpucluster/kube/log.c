@@ -21,6 +21,7 @@
 #include "kube/status.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/rfc3339.h"
 
 #define LINE_MAX_BYTES (1024u * 1024)
 #define STAMP_MAX 64
@@ -59,43 +60,12 @@ static void log_clear(void *state)
     gpuc__free(s->held);
 }
 
-/* The digits of a fraction of a second; returns what follows them. */
-static const char *parse_fraction(const char *text, int64_t *ns)
-{
-    int64_t unit = 100000000;
-
-    for (; *text >= '0' && *text <= '9'; text++) {
-        *ns += unit * (*text - '0');
-        unit /= 10;
-    }
-    return text;
-}
-
 const char *gpuc__log_parse_line(const char *line, int64_t *at)
 {
-    struct tm t = {0};
-    const char *rest = strptime(line, "%Y-%m-%dT%H:%M:%S", &t);
-    int hours = 0, minutes = 0, used = 0, sign;
-    int64_t offset = 0, ns = 0;
+    const char *rest = gpuc__rfc3339_parse(line, at);
 
-    if (!rest || rest - line != 19)
+    if (!rest || (*rest != ' ' && *rest != '\0'))
         return NULL;
-    if (*rest == '.')
-        rest = parse_fraction(rest + 1, &ns);
-    if (*rest == 'Z') {
-        rest++;
-    } else if (*rest == '+' || *rest == '-') { /* the node's own zone */
-        sign = *rest == '-' ? -1 : 1;
-        if (sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5)
-            return NULL;
-        offset = sign * (hours * 3600 + minutes * 60);
-        rest += 6;
-    } else {
-        return NULL;
-    }
-    if (*rest != ' ' && *rest != '\0')
-        return NULL;
-    *at = ((int64_t)timegm(&t) - offset) * 1000000000 + ns;
     return *rest ? rest + 1 : rest;
 }
 

@@ -10,4 +10,7 @@
 const char *gpuc__rfc3339(char out[GPUC__RFC3339_SIZE], int64_t ms);
 /* Back from that form; 0: NULL, or no such time. */
 int64_t gpuc__rfc3339_read(const char *text);
+/* Any form: with a fraction, and an offset in place of Z. Nanoseconds since the epoch; returns what
+ * follows the time, NULL when there is none. */
+const char *gpuc__rfc3339_parse(const char *text, int64_t *ns);
 #endif

@@ -277,17 +277,17 @@ static void test_gce_iap__gc_finds_and_removes_what_a_lost_state_left(void **sta
 
     begin();
     end(); /* and nobody remembers */
-    assert_int_equal(gpuc_gc(&text, context, "gce", "p1", NULL, directory, 0, NULL), GPUC_OK);
+    assert_int_equal(gpuc_gc(&text, context, "gce", "p1", NULL, directory, 0, -1, NULL), GPUC_OK);
     root = json_loads(text, 0, NULL);
     gpuc_free(text);
     assert_int_equal(json_array_size(json_object_get(root, "clusters")), 1);
     list = json_object_get(json_array_get(json_object_get(root, "clusters"), 0), "resources");
     assert_int_equal(json_array_size(list), 5); /* machine, disk, two rules, key */
     json_decref(root);
-    assert_int_equal(gpuc_gc(&text, context, "gce", "p1", UUID, directory, GPUC_GC_DELETE, NULL),
+    assert_int_equal(gpuc_gc(&text, context, "gce", "p1", UUID, directory, GPUC_GC_DELETE, -1, NULL),
                      GPUC_OK);
     gpuc_free(text);
-    assert_int_equal(gpuc_gc(&text, context, "gce", "p1", NULL, directory, 0, NULL), GPUC_OK);
+    assert_int_equal(gpuc_gc(&text, context, "gce", "p1", NULL, directory, 0, -1, NULL), GPUC_OK);
     root = json_loads(text, 0, NULL);
     gpuc_free(text);
     assert_int_equal(json_array_size(json_object_get(root, "clusters")), 0);

@@ -42,7 +42,7 @@ static bool try_with(int n)
 
     begin();
     allow_allocations(n);
-    if (gpuc_gc_start(&op, context, "gce", "p1", LOST, directory, GPUC_GC_DELETE, &err) == GPUC_OK) {
+    if (gpuc_gc_start(&op, context, "gce", "p1", LOST, directory, GPUC_GC_DELETE, -1, &err) == GPUC_OK) {
         for (int i = 0;
              gpuc_op_state(op) == GPUC_OP_RUNNING && i < (allocations_left ? 10000 : 20); i++)
             gpuc_context_run(context, 2, NULL);
@@ -58,7 +58,7 @@ static bool try_with(int n)
     allow_allocations(-1);
     gpuc_error_unref(err);
     assert_int_equal(
-        gpuc_gc(&text, context, "gce", "p1", LOST, directory, GPUC_GC_DELETE, NULL), GPUC_OK);
+        gpuc_gc(&text, context, "gce", "p1", LOST, directory, GPUC_GC_DELETE, -1, NULL), GPUC_OK);
     gpuc_free(text);
     assert_int_equal(gc_left(), 0);
     assert_string_equal(gc_world.keys, "");
