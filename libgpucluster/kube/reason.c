@@ -61,7 +61,7 @@ static bool is_ignored(const json_t *table, const char *reason)
 
 const json_t *gpuc__reason_newest_event(const json_t *events, const char *reason)
 {
-    json_t *table = reason ? NULL : load_table();
+    json_t *table = reason || !json_array_size(events) ? NULL : load_table();
     const json_t *event, *newest = NULL;
     const char *best = NULL;
     size_t i;
@@ -342,7 +342,7 @@ bool gpuc__reason_container_started(const json_t *status)
         return true;
     if (!ended)
         return gpuc__json_at(status, "state", "running", NULL) != NULL;
-    if (!f.reason)
+    if (!f.reason || json_integer_value(json_object_get(ended, "exitCode")) == 0)
         return true;
     table = load_table();
     started = !json_is_true(json_object_get(find_rule(table, &f), "never_started"));
