@@ -24,6 +24,7 @@ typedef struct gpuc__action {
     char attempt[17];      /* of the act under way */
     int timeout_ms;        /* a little below the step's deadline, so that a wait can say why */
     bool proved;           /* proof.c: this run has proven it */
+    bool applied;          /* addons.c: this run has applied its objects */
     bool stays, drained;   /* nodes.c: its Node is not deleted; this run has drained it */
     uint64_t since_ms;     /* reach.c: when its waiting began */
 } gpuc__action;
@@ -89,13 +90,16 @@ void gpuc__node_ready_probe(gpuc__action *action);
 void gpuc__node_ready_act(gpuc__action *action);
 void gpuc__node_present_probe(gpuc__action *action);
 void gpuc__node_present_act(gpuc__action *action);
-void gpuc__node_gpus_probe(gpuc__action *action);
-void gpuc__node_gpus_act(gpuc__action *action);
 void gpuc__node_gone_probe(gpuc__action *action);
 void gpuc__node_remove_act(gpuc__action *action);
 void gpuc__node_drain_probe(gpuc__action *action);
 void gpuc__node_drain_act(gpuc__action *action);
+/* gpus.c */
+void gpuc__node_gpus_probe(gpuc__action *action);
+void gpuc__node_gpus_act(gpuc__action *action);
 /* proof.c */
 void gpuc__proof_probe(gpuc__action *action);
 void gpuc__proof_act(gpuc__action *action);
+/* The first check that failed, as an error with its remedy; NULL: none failed. */
+gpuc_error *gpuc__proof_failure(const gpuc__action *action, const struct gpuc__machine_proof *proof);
 #endif

@@ -171,6 +171,9 @@ static void on_object(void *data, json_t *result, gpuc_error *error)
         finish(action, GPUC__VERDICT_UNKNOWN, NULL, error);
     } else if (strcmp(sum_of(result), sum_of(json_array_get(a->objects, a->next))) != 0) {
         finish(action, GPUC__VERDICT_NEEDED, "another version is installed", NULL);
+    } else if (!action->applied &&
+               !gpuc__manifest_holds(json_array_get(a->objects, a->next), result)) {
+        finish(action, GPUC__VERDICT_NEEDED, "it was changed since", NULL);
     } else {
         a->next++;
         look_at_next(action);
@@ -213,8 +216,11 @@ static void probe(gpuc__action *action, const char *const *names)
 
 static void on_applied(void *data, json_t *result, gpuc_error *error)
 {
+    gpuc__action *action = data;
+
     (void)result;
-    finish(data, GPUC__VERDICT_PRESENT, NULL, error);
+    action->applied = !error; /* whatever the server makes of it */
+    finish(action, GPUC__VERDICT_PRESENT, NULL, error);
 }
 
 static void apply(gpuc__action *action, const char *const *names)

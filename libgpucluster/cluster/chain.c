@@ -287,12 +287,13 @@ static void look_at_pod(diagnosis *d)
         d->evidence = message;
 }
 
-static const char *idle_line(const diagnosis *d)
+/* What the plugin's log has of the table's words. */
+static const char *said(const diagnosis *d, const char *list)
 {
     const json_t *word;
     size_t i;
 
-    json_array_foreach(json_object_get(d->table, "idle"), i, word)
+    json_array_foreach(json_object_get(d->table, list), i, word)
     {
         if (strstr(log_of(d), json_string_value(word)))
             return json_string_value(word);
@@ -313,8 +314,10 @@ static void look_at_devices(diagnosis *d)
     else if (d->capacity > 0)
         found(d, "plugin.devices", "the device plugin found %ld of %ld GPUs when it started",
               d->capacity, d->wanted);
-    else if (idle_line(d))
-        found(d, "plugin.devices", "the device plugin runs and serves no GPU: %s", idle_line(d));
+    else if (said(d, "idle"))
+        found(d, "plugin.devices", "the device plugin runs and serves no GPU: %s", said(d, "idle"));
+    else if (said(d, "unregistered"))
+        found(d, "kubelet", "the kubelet does not take it: %s", said(d, "unregistered"));
     else if (sockets && !c->plugin_socket)
         found(d, "plugin.devices", "the device plugin runs and has no socket for the kubelet");
     else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A machine as a Node of the cluster: Ready, labelled for GPU pods, its GPUs counted, and taken out. */
+/* A machine as a Node of the cluster: Ready, labelled for GPU pods, and taken out. */
 #include "kube/node.h"
 
 #include <string.h>
@@ -64,15 +64,6 @@ static void on_acted(void *data, json_t *result, gpuc_error *error)
         gpuc__action_answer(action, GPUC__VERDICT_PRESENT, NULL, error);
 }
 
-static void wait_for(gpuc__action *action, long gpus)
-{
-    gpuc__kube *kube;
-
-    if (gpuc__action_kube(action, &kube))
-        started(action, gpuc__node_wait(kube, action->member->name, gpus, action->timeout_ms,
-                                        on_acted, action));
-}
-
 /* ---- Ready ---- */
 
 static void on_ready_look(void *data, json_t *result, gpuc_error *error)
@@ -94,7 +85,11 @@ void gpuc__node_ready_probe(gpuc__action *action)
 
 void gpuc__node_ready_act(gpuc__action *action)
 {
-    wait_for(action, 0);
+    gpuc__kube *kube;
+
+    if (gpuc__action_kube(action, &kube))
+        started(action, gpuc__node_wait(kube, action->member->name, 0, action->timeout_ms, on_acted,
+                                        action));
 }
 
 /* ---- the label that GPU pods and the device plugin are scheduled by ---- */
@@ -124,32 +119,6 @@ void gpuc__node_present_act(gpuc__action *action)
     if (gpuc__action_kube(action, &kube))
         started(action, gpuc__node_label(kube, action->member->name, labels, on_acted, action));
     json_decref(labels);
-}
-
-/* ---- nvidia.com/gpu ---- */
-
-static void on_gpus_look(void *data, json_t *result, gpuc_error *error)
-{
-    gpuc__action *action = data;
-    gpuc__node_state state;
-    char detail[80];
-
-    if (ended_without(action, error))
-        return;
-    gpuc__node_read(&state, result);
-    snprintf(detail, sizeof(detail), "the node offers %ld of %d GPUs", state.gpus,
-             action->member->gpus);
-    answer(action, state.gpus >= action->member->gpus, detail);
-}
-
-void gpuc__node_gpus_probe(gpuc__action *action)
-{
-    look(action, on_gpus_look);
-}
-
-void gpuc__node_gpus_act(gpuc__action *action)
-{
-    wait_for(action, action->member->gpus);
 }
 
 /* ---- out of the cluster ---- */

@@ -111,8 +111,7 @@ void gpuc__proof_probe(gpuc__action *action)
         gpuc__action_answer(action, GPUC__VERDICT_NEEDED, why, NULL);
 }
 
-/* The first check that failed, as an error with its remedy. */
-static gpuc_error *proof_error(const gpuc__action *action, const gpuc__machine_proof *proof)
+gpuc_error *gpuc__proof_failure(const gpuc__action *action, const gpuc__machine_proof *proof)
 {
     const gpuc__check *worst = NULL;
     gpuc_error *error = NULL;
@@ -158,7 +157,7 @@ static void on_labelled(void *data, json_t *result, gpuc_error *error)
         save(action, &error);
     if (!error) {
         action->proved = true;
-        error = proof_error(action, p->proof);
+        error = gpuc__proof_failure(action, p->proof);
     }
     finish(action, error);
 }
@@ -197,7 +196,7 @@ static void set_labels(gpuc__action *action)
 static void finish_unlabelled(gpuc__action *action, gpuc_error *error)
 {
     proving *p = action->work;
-    gpuc_error *failure = action->cancelled ? NULL : proof_error(action, p->proof);
+    gpuc_error *failure = action->cancelled ? NULL : gpuc__proof_failure(action, p->proof);
 
     if (failure) {
         gpuc__log(action->cluster->context, GPUC_LOG_WARN, "proof", "%s: its labels stay: %s",

@@ -186,3 +186,57 @@ int gpuc__manifest_load(json_t **out, const char *name, const json_t *values, gp
     json_decref(root);
     return rc;
 }
+
+static bool is_empty(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return json_object_size(value) == 0;
+    case JSON_ARRAY:
+        return json_array_size(value) == 0;
+    case JSON_STRING:
+        return json_string_length(value) == 0;
+    case JSON_INTEGER:
+        return json_integer_value(value) == 0;
+    default:
+        return json_is_false(value) || json_is_null(value);
+    }
+}
+
+static bool list_holds(const json_t *applied, const json_t *live)
+{
+    const json_t *wanted, *there;
+    size_t i, j;
+
+    json_array_foreach(applied, i, wanted)
+    {
+        bool held = false;
+
+        json_array_foreach(live, j, there)
+            held = held || gpuc__manifest_holds(wanted, there);
+        if (!held)
+            return false;
+    }
+    return true;
+}
+
+bool gpuc__manifest_holds(const json_t *applied, const json_t *live)
+{
+    json_t *value;
+    const char *key;
+
+    if (!live)
+        return is_empty(applied);
+    if (json_typeof(applied) != json_typeof(live))
+        return false;
+    if (json_is_array(applied))
+        return list_holds(applied, live);
+    if (!json_is_object(applied))
+        return json_equal(applied, live);
+    json_object_foreach((json_t *)applied, key, value)
+    {
+        if (!gpuc__manifest_holds(value, json_object_get(live, key)))
+            return false;
+    }
+    return true;
+}

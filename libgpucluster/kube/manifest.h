@@ -5,6 +5,7 @@
 #define GPUC__KUBE_MANIFEST_H
 #include <gpucluster.h>
 #include <jansson.h>
+#include <stdbool.h>
 
 /* The values of kube/versions.json: {"FLANNEL_IMAGE": "ghcr.io/…", …}; new. Add "POD_SUBNET". */
 int gpuc__manifest_values(json_t **out, gpuc_error **err);
@@ -18,4 +19,8 @@ int gpuc__manifest_load(json_t **out, const char *name, const json_t *values, gp
 
 /* The same on any JSON: a new copy. An object {"$json": X} becomes X as text. */
 int gpuc__manifest_fill(json_t **out, const json_t *in, const json_t *values, gpuc_error **err);
+
+/* Whether all that an object was applied with is still in it: what the server or others added does
+ * not count, nor that it leaves out what is empty. Elements of a list may have moved. */
+bool gpuc__manifest_holds(const json_t *applied, const json_t *live);
 #endif

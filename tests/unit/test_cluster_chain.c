@@ -230,6 +230,8 @@ static void test_chain__pod_runs(void **state)
     missing("plugin.unhealthy", "1 of 2 GPUs for unhealthy",
             "{" NODE("1", "2", "True", "") CLASSES SET("true") RUNS "}", &m);
     missing("kubelet", "does not count", "{" ALL RUNS ",\"log\":\"Registered device plugin\"}", &m);
+    missing("kubelet", "Could not register",
+            "{" ALL RUNS ",\"log\":\"E1 server.go] Could not register device plugin: deadline\"}", &m);
     m.plugin_socket = false;
     missing("plugin.devices", "no socket", "{" ALL RUNS "}", &m);
     /* While it runs, the class it was started with is not what is missing. */

@@ -115,6 +115,35 @@ static void test_manifest__images_of_a_bundle_win(void **state)
     json_decref(v);
 }
 
+static bool holds(const char *applied, const char *live)
+{
+    json_t *a = json_loads(applied, 0, NULL), *l = json_loads(live, 0, NULL);
+    bool result;
+
+    assert_non_null(a);
+    result = gpuc__manifest_holds(a, l);
+    json_decref(a);
+    json_decref(l);
+    return result;
+}
+
+static void test_manifest__what_was_changed_is_seen(void **state)
+{
+    static const char applied[] = "{\"spec\":{\"n\":1,\"none\":{},\"off\":false,\"c\":[{\"name\":\"a\","
+                                  "\"image\":\"x:1\"},{\"name\":\"b\"}]}}";
+
+    assert_true(holds(applied, applied));
+    assert_true(holds(applied, "{\"status\":{},\"spec\":{\"n\":1,\"more\":2,\"c\":[{\"name\":\"new\"},"
+                               "{\"name\":\"b\"},{\"image\":\"x:1\",\"name\":\"a\",\"d\":[]}]}}"));
+    assert_false(holds(applied, "{\"spec\":{\"n\":1,\"c\":[{\"name\":\"a\",\"image\":\"x:2\"},"
+                                "{\"name\":\"b\"}]}}"));
+    assert_false(holds(applied, "{\"spec\":{\"n\":2,\"c\":[{\"name\":\"a\",\"image\":\"x:1\"},"
+                                "{\"name\":\"b\"}]}}"));
+    assert_false(holds(applied, "{\"spec\":{\"n\":1,\"c\":[{\"name\":\"a\",\"image\":\"x:1\"}]}}"));
+    assert_false(holds(applied, "{\"spec\":\"text\"}"));
+    assert_false(holds(applied, "{}"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +152,7 @@ int main(void)
         cmocka_unit_test(test_manifest__values_cannot_change_the_structure),
         cmocka_unit_test(test_manifest__missing_values_are_named),
         cmocka_unit_test(test_manifest__images_of_a_bundle_win),
+        cmocka_unit_test(test_manifest__what_was_changed_is_seen),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
