@@ -61,7 +61,10 @@ bed_program_key() { # NAME
 bed_ldflags() { # CGO VERSION VARIABLES
     local flags='-s -w' var major minor
     IFS=. read -r major minor _ <<<"$2"
-    [ "$1" = 0 ] || flags+=' -extldflags -static'
+    case $1 in
+        1) flags+=' -extldflags -static' ;;
+        dl) flags+=' -extldflags -Wl,-z,lazy' ;;
+    esac
     for var in $3; do
         var=${var//%V/$2}
         var=${var//%1/$major}
@@ -80,7 +83,7 @@ bed_program() {
     mkdir -p "$(dirname "$out")"
     local ldflags start=$SECONDS
     ldflags=$(bed_ldflags "$cgo" "$(bed_version "$vname")" "$vars")
-    (cd "$BED_HOME/go/$dir" && GOFLAGS=-buildvcs=false GOTOOLCHAIN=local CGO_ENABLED=$cgo \
+    (cd "$BED_HOME/go/$dir" && GOFLAGS=-buildvcs=false GOTOOLCHAIN=local CGO_ENABLED=${cgo/dl/1} \
         nice "$GO" build -mod=readonly -trimpath ${tags:+-tags "$tags"} \
         -ldflags "$ldflags" -o "$out.new" "$pkg")
     mv "$out.new" "$out"
@@ -114,5 +117,7 @@ coredns github.com/coredns/coredns
 flannel github.com/flannel-io/flannel
 flannel_cni github.com/containernetworking/plugins
 cni_plugins github.com/containernetworking/plugins
+nvidia_toolkit github.com/NVIDIA/nvidia-container-toolkit
+device_plugin github.com/NVIDIA/k8s-device-plugin
 EOF
 }

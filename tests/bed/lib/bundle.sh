@@ -67,7 +67,10 @@ bed_bundle_manifest() { # DIR
     $entries
   ],
   "simulated": [
-    "nvcr.io/nvidia/k8s-device-plugin: a stand-in made by the test bed, SIMULATED GPUs only",
+    "the GPUs: nvidia-smi, libcuda.so.1 and libnvidia-ml.so.1 are stand-ins of the test bed, SIMULATED",
+    "nvcr.io/nvidia/k8s-device-plugin: NVIDIA's device plugin v$(bed_version device_plugin) on Debian's C library",
+    "nvidia-container-toolkit: NVIDIA's v$(bed_version nvidia_toolkit) without libnvidia-container (its mode legacy) and without nvidia-cdi-refresh",
+    "runc under nvidia-container-runtime: simulated-gpu-runc of the test bed gives containers the SIMULATED GPU's settings, then calls runc",
     "nvcr.io/nvidia/cuda: a userland from Debian packages under the name of NVIDIA's image, without CUDA",
     "docker.io/library/python: Debian's python3 under the name of Python's image",
     "ghcr.io/flannel-io/flannel-cni-plugin: the plugin of containernetworking/plugins v$(bed_version flannel_cni)",

@@ -89,18 +89,20 @@ bed_images_node() { # FILE
     rm -rf "$work"
 }
 
-# The GPU images: the device plugin stand-in, a userland under the name of
-# NVIDIA's CUDA image, and over it one with python3 under the name of Python's,
-# for the compute probe. As in reality none holds a driver: nvidia-smi and the
-# libraries come from the machine through the container runtime.
+# The GPU images: NVIDIA's device plugin with the C library that it needs, a
+# userland under the name of NVIDIA's CUDA image, and over it one with python3
+# under the name of Python's, for the compute probe. As in reality none holds a
+# driver: nvidia-smi and the libraries come from the machine through the
+# container runtime.
 bed_images_gpu() { # FILE
     local work tree userland all='"NVIDIA_VISIBLE_DEVICES=all","NVIDIA_DRIVER_CAPABILITIES=compute,utility"'
     local env='"Env":["PATH=/usr/local/nvidia/bin:/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",'$all']'
     work=$(mktemp -d "$BED_CACHE/work.XXXXXX")
     tree=$work/plugin
     mkdir -p "$work/a" "$tree/usr/bin"
+    bed_debs "$tree" libc6
     bed_busybox "$tree"
-    cp "$BED_CACHE/bin/device-plugin" "$tree/usr/bin/nvidia-device-plugin"
+    cp "$BED_CACHE/bin/nvidia-device-plugin" "$tree/usr/bin/"
     bed_image_add "$work/a" "nvcr.io/nvidia/k8s-device-plugin:v$(bed_version device_plugin)" \
         "{$env,\"Entrypoint\":[\"nvidia-device-plugin\"]}" "$(bed_layer "$work/a" "$tree")"
     tree=$work/cuda
