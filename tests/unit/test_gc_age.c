@@ -23,8 +23,9 @@ static const char *ago(int seconds)
     static int next;
     time_t at = time(NULL) - seconds - 8 * 3600; /* as Compute Engine tells it, in its own zone */
     char *to = text[next++ % 2];
+    struct tm t;
 
-    strftime(to, sizeof(text[0]), "%Y-%m-%dT%H:%M:%S.123-08:00", gmtime(&at));
+    strftime(to, sizeof(text[0]), "%Y-%m-%dT%H:%M:%S.123-08:00", gmtime_r(&at, &t));
     return to;
 }
 
