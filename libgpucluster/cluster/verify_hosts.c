@@ -13,7 +13,7 @@
 
 #define TICK_MS 500
 /* Who takes longer to answer is waited for, but keeps nobody from having a turn. */
-#define SLOW_MS 2000
+#define SLOW_MS 5000
 
 typedef struct host {
     struct work *work;
