@@ -4,7 +4,7 @@
 # bundle that every machine loads, so that a test takes it to the machine that it uses.
 
 BED_TENSORFLOW_DEBS="libc6 libgcc-s1 libstdc++6 libtinfo6 bash zlib1g libexpat1 libffi8 libssl3 libbz2-1.0
-    liblzma5 libuuid1 libsqlite3-0 python3.11-minimal libpython3.11-minimal libpython3.11-stdlib"
+    liblzma5 libuuid1 libsqlite3-0 python3-distutils python3.11-minimal libpython3.11-minimal libpython3.11-stdlib"
 
 bed_tensorflow_version() { sed -n 's/^tensorflow-cpu==//p' "$BED_HOME/tensorflow.txt"; }
 bed_tensorflow_image() { printf 'docker.io/tensorflow/tensorflow:%s\n' "$(bed_tensorflow_version)"; }
