@@ -8,15 +8,17 @@
 
 #include "cli.h"
 
+#define CHECKS_MAX 64
 #define FILE_MAX_BYTES (4u * 1024 * 1024)
 
 /* Options that are settings of a verification: --trust-on-first-use is "trust_on_first_use". */
-enum { HOST = 'H', HOSTS = 'F', REPORT = 'R', SETTING = 1000, CLUSTER_SETTING };
+enum { HOST = 'H', HOSTS = 'F', REPORT = 'R', CHECK = 'C', SETTING = 1000, CLUSTER_SETTING };
 
 static const struct option options[] = {
     {"host", required_argument, NULL, HOST},
     {"hosts", required_argument, NULL, HOSTS},
     {"report", required_argument, NULL, REPORT},
+    {"check", required_argument, NULL, CHECK},
     {"user", required_argument, NULL, SETTING},
     {"port", required_argument, NULL, SETTING},
     {"identity", required_argument, NULL, SETTING},
@@ -42,6 +44,8 @@ typedef struct wanted {
     gpuc_verification *verification;
     bool hosts, settings, nodes, kubeconfig;
     const char *setting; /* the last one, for messages */
+    const char *checks[CHECKS_MAX];
+    int check_count;
 } wanted;
 
 /* Reads in to its end into text, which has room for FILE_MAX_BYTES and two more. */
@@ -98,12 +102,41 @@ static int set_option(cli *c, const wanted *w, const char *name, const char *val
     return EXIT_DONE;
 }
 
+/* --check ID=VALUE: of the cluster that is open, or of hosts. */
+static int set_checks(cli *c, const wanted *w)
+{
+    gpuc_error *error = NULL;
+
+    for (int i = 0; i < w->check_count; i++) {
+        const char *equals = strchr(w->checks[i], '=');
+        char key[160];
+        int rc;
+
+        if (!equals || equals - w->checks[i] > 120)
+            return usage_error(c, "verify: --check %s: expected CHECK=off, or CHECK.LIMIT=NUMBER",
+                               w->checks[i]);
+        snprintf(key, sizeof(key), "check.%.*s", (int)(equals - w->checks[i]), w->checks[i]);
+        rc = w->hosts || w->nodes
+                 ? gpuc_verification_set(w->verification, key, equals + 1, &error)
+                 : gpuc_cluster_set_check(c->cluster, key + strlen("check."), equals + 1, &error);
+        if (rc < 0)
+            return print_error(c, error);
+    }
+    return EXIT_DONE;
+}
+
 static int take_option(cli *c, wanted *w, int o, int index)
 {
     gpuc_error *error = NULL;
 
     if (o == REPORT)
         return add_report_file(c, optarg);
+    if (o == CHECK && w->check_count == CHECKS_MAX)
+        return usage_error(c, "verify: more than %d --check", CHECKS_MAX);
+    if (o == CHECK) {
+        w->checks[w->check_count++] = optarg;
+        return EXIT_DONE;
+    }
     if (o == SETTING || o == CLUSTER_SETTING) {
         w->settings = w->settings || o == SETTING;
         w->nodes = w->nodes || o == CLUSTER_SETTING;
@@ -151,6 +184,8 @@ int cmd_verify(cli *c, int argc, char **argv)
     if (gpuc_verification_new(&w.verification, c->context, &error) < 0)
         return print_error(c, error);
     status = parse(c, &w, argc, argv);
+    if (status == EXIT_DONE)
+        status = set_checks(c, &w);
     if (status == EXIT_DONE) {
         rc = w.hosts || w.nodes ? gpuc_verification_start(&op, w.verification, &error)
                      : gpuc_cluster_verify_start(&op, c->cluster, 0, &error);

@@ -30,7 +30,7 @@ _gpucluster() {
             --bundle | --mirror | --replace | --let-go | --skip | --set | --merge | --server | --port | \
                 --kubeconfig | --zone | --project | --kind | --report | --output | --from | --format | -n | -o | --host | --hosts | --user | --identity | \
                 --passphrase-env | --known-hosts | --jump | --sudo-password-env | --gpus | --parallel | \
-                --connect-timeout | --context | --namespace | --image | --runtime-class) i=$((i + 1)) ;;
+                --connect-timeout | --context | --namespace | --image | --runtime-class | --check) i=$((i + 1)) ;;
             -c | --cluster) cluster=${COMP_WORDS[++i]} ;;
             -f | --file) i=$((i + 1)) ;;
             -*) ;;
@@ -69,7 +69,7 @@ _gpucluster() {
         verify,-*)
             _gpucluster_words "--host --hosts --user --port --identity --passphrase-env --agent --known-hosts \
                 --trust-on-first-use --jump --sudo-password-env --gpus --parallel --connect-timeout \
-                --kubeconfig --context --namespace --image --runtime-class --label --report --help" ;;
+                --kubeconfig --context --namespace --image --runtime-class --label --check --report --help" ;;
         run,-*) _gpucluster_words "-c --cluster -f --file --set --help" ;;
         kubeconfig,-*) _gpucluster_words "--merge --server --help" ;;
         proxy,-*) _gpucluster_words "--port --kubeconfig --help" ;;

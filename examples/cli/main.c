@@ -16,7 +16,7 @@ const command commands[] = {
      "make it so, and prove it", cmd_up},
     {"status", "[CLUSTER] [--watch]", "machines and steps, and why each is where it is", cmd_status},
     {"verify", "[CLUSTER|SPEC] | --host [USER@]HOST[:PORT]… | --hosts FILE [--identity FILE] [--gpus N] … | "
-     "--kubeconfig FILE [--context C] [--namespace NS] [--image IMAGE] [--label] …, [--report FILE]",
+     "--kubeconfig FILE [--context C] [--namespace NS] [--image IMAGE] [--label] …, [--check ID=VALUE] [--report FILE]",
      "the proof, again; or of hosts or a cluster that are not the library's: changes nothing", cmd_verify},
     {"report", "[CLUSTER] [--from FILE] [--format json|ctrf|junit|html|table] [--output FILE]",
      "the last proof, for people and for other tools", cmd_report},

@@ -56,6 +56,21 @@ GPUC_API int gpuc_cluster_open(gpuc_cluster **out, gpuc_context *context, const 
 GPUC_API int gpuc_cluster_skip_step(gpuc_cluster *cluster, const char *step, const char *machine,
                                     gpuc_error **err);
 
+/**
+ * Sets a limit of one of the proof's checks for this object's life, or switches the check off.
+ * docs/checks.md lists checks and limits; a spec's `checks` sets them for good.
+ * @param[in]  cluster  not NULL.
+ * @param[in]  check    "mem.remap.uncorrectable_fail", or "thermal.temp" for the check as a whole.
+ * @param[in]  value    a number; of a whole check "off", or "on" to take back what was set.
+ * @param[out] err      NULL or where an error goes.
+ * @return GPUC_OK, GPUC_EINVAL (no such check or limit; the nearest is named), GPUC_ENOMEM.
+ * @blocking no
+ * @threadsafety the context's thread
+ * @since 0.1
+ */
+GPUC_API int gpuc_cluster_set_check(gpuc_cluster *cluster, const char *check, const char *value,
+                                    gpuc_error **err);
+
 /** A step of the caller's own. Scripts are POSIX sh, run as root on the machine. */
 typedef struct gpuc_custom_step {
     uint32_t struct_size;  /**< sizeof(gpuc_custom_step) */

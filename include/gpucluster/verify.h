@@ -52,6 +52,7 @@ GPUC_API int gpuc_verification_add_hosts(gpuc_verification *verification, const 
  * kubeconfig may run credential plugins), "namespace" of the pods (the context's, or "default"),
  * "image" and "runtime_class" of the pods (otherwise "nvidia" where there is one; "none": the
  * cluster's own), "label" (true: gpu=true and cuda=true follow the verdict).
+ * "check.ID" is a limit of a check of hosts, as gpuc_cluster_set_check has it.
  * @param[in]  verification  not NULL.
  * @param[in]  key           the setting.
  * @param[in]  value         its value as text; "" takes an earlier one back.

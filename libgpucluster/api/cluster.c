@@ -6,6 +6,7 @@
 #include "cluster/operations.h"
 #include "core/context.h"
 #include "core/op.h"
+#include "gpu/limits.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
@@ -207,4 +208,11 @@ int gpuc_cluster_history(char **out, gpuc_cluster *cluster, int limit, gpuc_erro
     else
         events = json_array();
     return rc < 0 ? rc : give_json(out, events, err);
+}
+
+int gpuc_cluster_set_check(gpuc_cluster *cluster, const char *check, const char *value,
+                           gpuc_error **err)
+{
+    GPUC__CHECK_ARG(err, cluster && check && value);
+    return gpuc__limits_set(cluster->limits, check, value, err);
 }

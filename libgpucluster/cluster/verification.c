@@ -6,6 +6,7 @@
 
 #include "cluster/verify_hosts.h"
 #include "cluster/verify_nodes.h"
+#include "gpu/limits.h"
 #include "util/alloc.h"
 #include "util/error.h"
 #include "util/suggest.h"
@@ -46,6 +47,11 @@ int gpuc__verification_create(gpuc_verification **out, gpuc_context *context, gp
         return gpuc__error_nomem(err);
     atomic_init(&v->refs, 1);
     v->context = gpuc_context_ref(context);
+    v->limits = json_object();
+    if (!v->limits) {
+        gpuc_verification_unref(v);
+        return gpuc__error_nomem(err);
+    }
     *out = v;
     return GPUC_OK;
 }
@@ -61,6 +67,7 @@ gpuc_verification *gpuc_verification_unref(gpuc_verification *v)
     if (v && atomic_fetch_sub(&v->refs, 1) == 1) {
         for (size_t i = 0; i < GPUC__VERIFY_KEYS; i++)
             gpuc__free(v->values[i]);
+        json_decref(v->limits);
         gpuc__hosts_clear(&v->hosts);
         gpuc_context_unref(v->context);
         gpuc__free(v);
@@ -117,8 +124,11 @@ int gpuc__verification_put(gpuc_verification *v, const char *key, const char *va
 {
     char *copy;
     size_t at;
-    int rc = find_key(key, &at, err);
+    int rc;
 
+    if (strncmp(key, "check.", 6) == 0)
+        return gpuc__limits_set(v->limits, key + 6, value, err);
+    rc = find_key(key, &at, err);
     if (rc == GPUC_OK && value[0])
         rc = check_value(at, value, err);
     if (rc == GPUC_OK && value[0] && at == GPUC__VERIFY_JUMP)

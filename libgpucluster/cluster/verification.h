@@ -3,6 +3,7 @@
 #ifndef GPUC__VERIFICATION_H
 #define GPUC__VERIFICATION_H
 #include <gpucluster.h>
+#include <jansson.h>
 #include <stdatomic.h>
 
 #include "cluster/hosts.h"
@@ -36,6 +37,7 @@ struct gpuc_verification {
     gpuc_context *context;
     gpuc__hosts hosts;
     char *values[GPUC__VERIFY_KEYS]; /* NULL: not set */
+    json_t *limits;                  /* of checks: gpu/limits.h */
 };
 
 /* What the public functions of gpucluster/verify.h do, after their argument checks. */

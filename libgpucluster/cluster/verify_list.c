@@ -145,6 +145,8 @@ int gpuc__verification_cluster(gpuc_cluster **out, const gpuc_verification *v, g
             &cluster, v->context, model,
             (uint32_t)gpuc__verification_number(v, GPUC__VERIFY_PARALLEL, PARALLEL), err);
     if (rc == GPUC_OK)
+        cluster->limits = json_incref(v->limits);
+    if (rc == GPUC_OK)
         cluster->connect_timeout_s =
             (uint32_t)gpuc__verification_number(v, GPUC__VERIFY_CONNECT_TIMEOUT, 30);
     for (size_t i = 0; rc == GPUC_OK && i < v->hosts.count; i++)
