@@ -57,6 +57,7 @@ bool parse_number(const char *text, long least, long most, long *out);
 
 /* output.c */
 void print_clean(FILE *out, const char *text); /* without what drives a terminal */
+void keep_utf8(char *text);                     /* "?" in place of each byte that is none */
 void print_new(char *text);                    /* prints a library string and frees it */
 void print_json(json_t *root);                 /* on one line; consumes it */
 json_t *take_json(char *text);                 /* parses a library string and frees it */

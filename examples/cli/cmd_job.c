@@ -13,9 +13,10 @@ static void drain(cli *c, gpuc_job *job)
 
     while (gpuc_job_next_line(&line, &node, job)) {
         if (c->json) {
-            json_t *event = json_pack("{s:s,s:s,s:s}", "event", "log_line", "machine", node, "message",
-                                      line);
+            json_t *event;
 
+            keep_utf8(line);
+            event = json_pack("{s:s,s:s,s:s}", "event", "log_line", "machine", node, "message", line);
             json_dumpf(event, stderr, JSON_COMPACT);
             fputc('\n', stderr);
             json_decref(event);

@@ -23,6 +23,32 @@ void print_clean(FILE *out, const char *text)
     }
 }
 
+/* Length of the sequence of UTF-8 at p, by its form; 0: broken. */
+static size_t sequence(const unsigned char *p)
+{
+    size_t length = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
+
+    for (size_t i = 1; i < length; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || /* overlong, surrogate */
+        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return length;
+}
+
+void keep_utf8(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p;) {
+        size_t length = sequence(p);
+
+        if (!length)
+            *p = '?';
+        p += length ? length : 1;
+    }
+}
+
 void print_new(char *text)
 {
     if (text)

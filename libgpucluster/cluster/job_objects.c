@@ -216,5 +216,6 @@ static void take_away(gpuc_job *job)
 void gpuc__job_objects_delete(gpuc_job *job, void (*next)(gpuc_job *job))
 {
     job->next = next;
+    job->cleaning = true;
     take_away(job);
 }

@@ -129,7 +129,7 @@ static int add_document(gpuc_job *job, const json_t *entry, gpuc_error **err)
 
     if (gpuc__job_is_workload(object))
         return per_of(job) == GPUC__PER_NODE ? add_for_nodes(job, entry, err)
-                                             : add_workload(job, entry, NULL, err);
+                                             : add_workload(job, entry, job->only_node, err);
     rc = gpuc__job_adopt(&copy, object, &given, err);
     if (rc != GPUC_OK)
         return at_place(entry, rc, err);

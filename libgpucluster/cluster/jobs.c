@@ -217,7 +217,8 @@ static void cancel(gpuc_op *op, void *data)
 
     (void)op;
     job->cancelled = true;
-    gpuc__kube_cancel(job->call);
+    if (!job->cleaning) /* what is being taken away goes, each object within its deadline */
+        gpuc__kube_cancel(job->call);
     for (size_t i = 0; i < job->part_count; i++) {
         if (job->parts[i].run)
             gpuc__job_run_cancel(job->parts[i].run);

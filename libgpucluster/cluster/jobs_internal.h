@@ -46,7 +46,7 @@ struct gpuc_job {
     bool json;           /* its kind prints its result as JSON */
     gpuc_op *op;         /* while it runs; borrowed */
     gpuc__kube *kube;    /* while it runs */
-    bool started, cancelled;
+    bool started, cancelled, cleaning;
     uint64_t begun, ended;
     char run_id[13];
     gpuc__job_part *parts;

@@ -181,14 +181,20 @@ static int check_kind(const source *s, const gpuc__yaml_node *node, const json_t
     const gpuc__yaml_node *at = gpuc__yaml_get(node, "kind");
     const char *kind = gpuc__json_text(object, "kind", NULL);
     const char *version = gpuc__json_text(object, "apiVersion", NULL);
-    gpuc_error *unknown = NULL;
+    /* What has only a generateName gets its name later. */
+    json_t *named = kind && version ? json_pack("{s:s, s:s, s:{s:s}}", "apiVersion", version, "kind",
+                                                kind, "metadata", "name", "x")
+                                    : NULL;
     char *path = NULL, known[128];
-    int rc = gpuc__kube_object_path(&path, object, &unknown);
+    int rc;
 
+    if (!kind || !version)
+        return fail(s, GPUC_EINVAL, node, "put it in quotes", "apiVersion or kind is no text");
+    rc = named ? gpuc__kube_object_path(&path, named, NULL) : GPUC_ENOMEM;
     gpuc__free(path);
-    gpuc_error_unref(unknown);
+    json_decref(named);
     if (rc != GPUC_EUNSUPPORTED)
-        return rc == GPUC_ENOMEM ? gpuc__error_nomem(s->err) : GPUC_OK;
+        return rc == GPUC_ENOMEM ? gpuc__error_nomem(s->err) : rc;
     find_kind(known, sizeof(known), kind);
     if (known[0])
         return fail(s, rc, at, "write the apiVersion and kind that are named", "%.80s %.80s is not "
@@ -242,7 +248,7 @@ static int add_object(const source *s, json_t *out, const gpuc__yaml_node *node)
     if (rc == GPUC_OK && gpuc__json_at(object, "metadata", "name", NULL) &&
         !gpuc__json_text(object, "metadata", "name", NULL))
         rc = fail(s, GPUC_EINVAL, node, "put the name in quotes", "metadata.name is no text");
-    if (rc == GPUC_OK && gpuc__json_text(object, "metadata", "name", NULL))
+    if (rc == GPUC_OK)
         rc = check_kind(s, node, object);
     if (rc == GPUC_OK &&
         json_array_append_new(out, json_pack("{s:O, s:O}", "where", where, "object", object)) != 0)

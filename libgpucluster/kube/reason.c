@@ -12,6 +12,8 @@
 #include "util/data.h"
 #include "util/error.h"
 
+#define MESSAGE_MAX 4000 /* bytes */
+
 /* One thing somebody said about the pod. */
 typedef struct finding {
     const char *from, *reason, *message;
@@ -301,6 +303,19 @@ static const char *best_message(const finding *f, const json_t *rule, const json
     return message;
 }
 
+/* How much of it is told: not more than can be read, and no character in halves. */
+static int shortened(const char *message)
+{
+    size_t length = strnlen(message, MESSAGE_MAX + 1);
+
+    if (length <= MESSAGE_MAX)
+        return (int)length;
+    length = MESSAGE_MAX;
+    while (length && ((unsigned char)message[length] & 0xc0) == 0x80)
+        length--;
+    return (int)length;
+}
+
 static int explain(gpuc__reason *r, const finding *f, const json_t *events, gpuc_error **err)
 {
     json_t *table = load_table();
@@ -317,7 +332,7 @@ static int explain(gpuc__reason *r, const finding *f, const json_t *events, gpuc
     if (r->exit_code > 0 && strcmp(f->from, "terminated") == 0)
         gpuc__buf_printf(&text, ", exit code %d", r->exit_code);
     if (message && *message)
-        gpuc__buf_printf(&text, ": %.4000s", message);
+        gpuc__buf_printf(&text, ": %.*s", shortened(message), message);
     r->grace_s = rule && json_object_get(rule, "grace_s")
                      ? (int)json_integer_value(json_object_get(rule, "grace_s"))
                      : -1;

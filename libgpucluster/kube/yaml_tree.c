@@ -223,6 +223,7 @@ static int read_alias(reader *r, gpuc__yaml_node **out)
 {
     const char *name = (const char *)r->event.data.alias.anchor;
     const gpuc__yaml_node *named = NULL;
+    int rc;
 
     if (!r->anchors)
         return fail(r, GPUC_EUNSUPPORTED, &r->event.start_mark, "a YAML alias (*name)",
@@ -234,7 +235,12 @@ static int read_alias(reader *r, gpuc__yaml_node **out)
     if (!named)
         return fail(r, GPUC_EINVAL, &r->event.start_mark, "an alias of nothing that comes before it",
                     "name an anchor (&name) of this document");
-    return copy_node(r, out, named);
+    rc = copy_node(r, out, named);
+    if (rc != GPUC_OK) {
+        gpuc__yaml_free(*out);
+        *out = NULL;
+    }
+    return rc;
 }
 
 /* Remembers a finished node under its anchor. */

@@ -29,7 +29,7 @@ typedef struct gpuc__yaml_node {
 #define GPUC__YAML_MAX_NODES 200000u
 
 /* All documents of a file, aliases read as copies of what they name: *out is a sequence of them, without
- * the empty ones. Doubled keys are refused, but for merge keys (<<). */
+ * the empty ones. Doubled keys are refused. */
 int gpuc__yaml_parse_all(gpuc__yaml_node **out, const char *text, size_t length,
                          const char *filename, gpuc_error **err);
 

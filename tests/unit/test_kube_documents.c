@@ -91,6 +91,9 @@ static void test_documents__says_where_and_what(void **state)
          GPUC_EUNSUPPORTED},
         {"apiVersion: kubeflow.org/v1\nkind: TFJob\nmetadata: {name: j}\n", "TFJob", "kubectl",
          GPUC_EUNSUPPORTED},
+        {"apiVersion: kubeflow.org/v1\nkind: TFJob\nmetadata: {generateName: j-}\n", "TFJob", "kubectl",
+         GPUC_EUNSUPPORTED},
+        {"apiVersion: 1\nkind: Pod\nmetadata: {name: p}\n", "is no text", "quotes", GPUC_EINVAL},
         {"a: *b\n", "an alias of nothing", "anchor", GPUC_EINVAL},
         {"a: 1\na: 2\n", "stands here twice", "remove", GPUC_EINVAL},
     };

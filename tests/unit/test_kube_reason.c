@@ -214,11 +214,31 @@ static void test_reason__bears_any_shape(void **state)
     }
 }
 
+/* A message of the longest kind, of characters of three bytes: told in part, and in whole ones. */
+static void test_reason__cuts_no_character(void **state)
+{
+    char message[4096 + 1], *text;
+    json_t *pod = read_json("{'status':{'phase':'Failed','reason':'Evicted'}}");
+    gpuc__reason r;
+
+    for (size_t i = 0; i + 3 < sizeof(message); i += 3)
+        memcpy(message + i, "\xe2\x82\xac", 4);
+    json_object_set_new(json_object_get(pod, "status"), "message", json_string(message));
+    assert_int_equal(gpuc__reason_reduce(
+                         &r, &(gpuc__reason_input){NULL, pod, NULL, NULL, false}, NULL), GPUC_OK);
+    text = r.text;
+    assert_true(strlen(text) > 3900 && strlen(text) < sizeof(message));
+    assert_memory_equal(text + strlen(text) - 3, "\xe2\x82\xac", 3);
+    gpuc__reason_clear(&r);
+    json_decref(pod);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reason__samples),
         cmocka_unit_test(test_reason__bears_any_shape),
+        cmocka_unit_test(test_reason__cuts_no_character),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
