@@ -73,13 +73,13 @@ EXPORT int nvmlSystemGetDriverVersion(char *version, unsigned size)
 
 EXPORT int nvmlSystemGetNVMLVersion(char *version, unsigned size)
 {
-    snprintf(version, size, "12." SIM_DRIVER);
+    snprintf(version, size, "13." SIM_DRIVER);
     return SUCCESS;
 }
 
 EXPORT int nvmlSystemGetCudaDriverVersion(int *version)
 {
-    *version = 12040;
+    *version = 13000;
     return SUCCESS;
 }
 

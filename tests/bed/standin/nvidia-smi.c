@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DRIVER "580.159.04"
+#define DRIVER SIM_DRIVER
 #define CUDA "13.0"
 #define PRODUCT "Tesla T4"
 

@@ -9,7 +9,7 @@
 #endif
 #define SIM_MAX_GPUS 16
 #define SIM_MAX_MIGS 7 /* per GPU */
-#define SIM_DRIVER "550.163.01" /* also the suffix of the libraries' names */
+#define SIM_DRIVER "580.159.04" /* also the suffix of the libraries' names */
 
 enum sim_fault {
     SIM_NONE = 0,
