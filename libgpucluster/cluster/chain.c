@@ -63,9 +63,11 @@ static const char *last_line(const char *log, size_t *length)
 
 static const char *log_of(const diagnosis *d)
 {
+    /* The kubelet's own words, in place of a log that has been removed meanwhile. */
+    static const char gone[] = "unable to retrieve container logs";
     const char *log = gpuc__json_text(d->facts, "log", NULL);
 
-    return log ? log : "";
+    return log && strncmp(log, gone, sizeof(gone) - 1) != 0 ? log : "";
 }
 
 /* ---- the machine ---- */

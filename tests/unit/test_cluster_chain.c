@@ -211,6 +211,9 @@ static void test_chain__pod_crashes(void **state)
 
     snprintf(with_log, sizeof(with_log), "%s}", facts);
     missing("plugin.crash", "status 1: from the kubelet", with_log, NULL);
+    snprintf(with_log, sizeof(with_log),
+             "%s,\"log\":\"unable to retrieve container logs for containerd://x\"}", facts);
+    missing("plugin.crash", "status 1: from the kubelet", with_log, NULL);
     snprintf(with_log, sizeof(with_log), "%s,\"log\":\"first\\nfailed to initialize NVML\\n\\n\"}", facts);
     missing("plugin.crash", "status 1: failed to initialize NVML", with_log, NULL);
     chain = diagnose(2, with_log, NULL);
