@@ -103,6 +103,8 @@ static int make_job(cli *c, const wish *w, gpuc_job **job, gpuc_error **error)
 /* One option; 0, or the exit status of a wrong use. */
 static int take_option(cli *c, wish *w, int option)
 {
+    if (option == 'v')
+        optarg = (char *)"verify=true";
     if (option == 'c') {
         w->cluster = optarg;
     } else if (option == 'f') {
@@ -123,6 +125,7 @@ int cmd_run(cli *c, int argc, char **argv)
     static const struct option options[] = {{"cluster", required_argument, NULL, 'c'},
                                             {"file", required_argument, NULL, 'f'},
                                             {"set", required_argument, NULL, 's'},
+                                            {"verify", no_argument, NULL, 'v'},
                                             {NULL, 0, NULL, 0}};
     gpuc_error *error = NULL;
     gpuc_job *job = NULL;

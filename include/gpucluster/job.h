@@ -55,8 +55,8 @@ GPUC_API int gpuc_job_add_text(gpuc_job *job, const char *text, size_t length, c
 /**
  * Changes a parameter. Of any job: "per" (node: one on each GPU machine; gpu: a container for each of
  * its GPUs; given: one, wherever the scheduler puts it; of manifests node or given), "namespace",
- * "node" (there only), "deadline" in seconds, "cleanup" (always, on-success or never). Of a job of a
- * kind: "name", "image", "command" and "args" (JSON arrays), "env" (NAME=VALUE; each call adds one),
+ * "node" (there only), "deadline" in seconds, "cleanup" (always, on-success or never), "verify" (true:
+ * look at its machines' GPUs before anything is submitted; false). Of a job of a kind: "name", "image", "command" and "args" (JSON arrays), "env" (NAME=VALUE; each call adds one),
  * "gpus" of each container. docs/jobs.md has their defaults.
  * @param[in]  job    not NULL, not started.
  * @param[in]  key    the parameter.
@@ -73,11 +73,13 @@ GPUC_API int gpuc_job_set(gpuc_job *job, const char *key, const char *value, gpu
 /**
  * Submits the job, follows the logs of all its pods, waits for its end and cleans up.
  * @param[out] out  the operation, owned by the caller; GPUC_EREMOTE when a pod ended badly, with the
- *                  true reason.
+ *                  true reason; with "verify" GPUC_EPROOF for a machine that failed: nothing was
+ *                  submitted then.
  * @param[in]  job  not NULL.
  * @param[out] err  NULL or where an error goes.
  * @return GPUC_OK, GPUC_ESTATE (started already, or the cluster is not up), GPUC_ENOTFOUND (no machine to
- *         run on), GPUC_EINVAL (a manifest that cannot be run), GPUC_ENOMEM.
+ *         run on), GPUC_EINVAL (a manifest that cannot be run), GPUC_EBUSY (with "verify": another
+ *         operation of this program is at the cluster's machines), GPUC_ENOMEM.
  * @blocking no
  * @threadsafety the context's thread
  * @since 0.1

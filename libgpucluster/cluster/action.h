@@ -100,6 +100,4 @@ void gpuc__node_gpus_act(gpuc__action *action);
 /* proof.c */
 void gpuc__proof_probe(gpuc__action *action);
 void gpuc__proof_act(gpuc__action *action);
-/* The first check that failed, as an error with its remedy; NULL: none failed. */
-gpuc_error *gpuc__proof_failure(const gpuc__action *action, const struct gpuc__machine_proof *proof);
 #endif

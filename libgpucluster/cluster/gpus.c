@@ -7,6 +7,7 @@
 #include "cluster/action.h"
 #include "cluster/chain.h"
 #include "cluster/look.h"
+#include "cluster/mark.h"
 #include "kube/node.h"
 #include "kube/status.h"
 #include "util/alloc.h"
@@ -170,7 +171,7 @@ static void on_look(void *data, gpuc__machine_proof *proof, gpuc_error *error)
     c->look = NULL;
     action->cancel_work = NULL;
     if (!error && !action->cancelled)
-        error = gpuc__proof_failure(action, proof);
+        error = gpuc__proof_failure(action->member->name, gpuc__node_id(action->node), proof);
     gpuc__proof_free(proof);
     if (error || action->cancelled)
         finish(action, error);

@@ -162,6 +162,17 @@ static int set_per(gpuc_job *job, const char *key, const char *value, gpuc_error
     return GPUC_OK;
 }
 
+static int set_verify(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    static const char *const choices[] = {"false", "true", NULL};
+    int chosen = choice(value, choices);
+
+    if (chosen < 0)
+        return bad_value(key, value, "true or false", err);
+    job->verify = chosen;
+    return GPUC_OK;
+}
+
 static const struct {
     const char *key;
     int (*set)(gpuc_job *job, const char *key, const char *value, gpuc_error **err);
@@ -172,7 +183,7 @@ static const struct {
     {"env", set_env, true},           {"gpus", set_gpus, true},
     {"image", set_image, true},       {"name", set_name, true},
     {"namespace", set_namespace, false}, {"node", set_node, false},
-    {"per", set_per, false},
+    {"per", set_per, false},          {"verify", set_verify, false},
 };
 
 #define PARAMETERS (sizeof(parameters) / sizeof(parameters[0]))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A job from its making to its results: what its workloads need is created, their runs go together,
+/* A job from its making to its results: where wanted, its machines are looked at again, what its
+ * workloads need is created, their runs go together,
  * their lines wait in one queue, and the job ends when the last run has and all is cleaned away. */
 #include "cluster/jobs.h"
 
@@ -29,6 +30,7 @@ static void job_free(void *data)
 
     gpuc__job_lines_clear(&job->lines);
     gpuc__job_parts_free(job);
+    gpuc__free(job->looks);
     gpuc_error_unref(job->error);
     json_decref(job->documents);
     json_decref(job->objects);
@@ -198,17 +200,37 @@ void gpuc__job_part_over(gpuc_job *job)
         finish(job);
 }
 
-/* Its objects are there, or could not be made. */
-static void on_objects(gpuc_job *job)
+/* After a part of the way: false when the job ends here. */
+static bool goes_on(gpuc_job *job)
 {
     if (job->cancelled && !job->error)
         gpuc__error_set(&job->error, GPUC_ECANCELLED, GPUC_DOMAIN_JOB, "the job was cancelled");
-    if (!job->error) {
-        gpuc__job_parts_start(job);
-        return;
-    }
+    if (!job->error)
+        return true;
     job->running = 1;
     gpuc__job_part_over(job);
+    return false;
+}
+
+/* Its objects are there, or could not be made. */
+static void on_objects(gpuc_job *job)
+{
+    if (goes_on(job))
+        gpuc__job_parts_start(job);
+}
+
+static void submit(gpuc_job *job)
+{
+    if (json_array_size(job->objects))
+        gpuc__job_objects_create(job, on_objects);
+    else
+        gpuc__job_parts_start(job);
+}
+
+static void on_looked(gpuc_job *job)
+{
+    if (goes_on(job))
+        submit(job);
 }
 
 static void cancel(gpuc_op *op, void *data)
@@ -219,6 +241,7 @@ static void cancel(gpuc_op *op, void *data)
     job->cancelled = true;
     if (!job->cleaning) /* what is being taken away goes, each object within its deadline */
         gpuc__kube_cancel(job->call);
+    gpuc__job_looks_cancel(job);
     for (size_t i = 0; i < job->part_count; i++) {
         if (job->parts[i].run)
             gpuc__job_run_cancel(job->parts[i].run);
@@ -251,7 +274,9 @@ static int prepare(gpuc_job *job, gpuc__kube **kube, gpuc_error **err)
         rc = gpuc__error_set(err, GPUC_EINTERNAL, GPUC_DOMAIN_TLS, "no random bytes to be had");
     for (size_t i = 0; rc == GPUC_OK && i < sizeof(random); i++)
         snprintf(job->run_id + 2 * i, 3, "%02x", random[i]);
-    return rc == GPUC_OK ? gpuc__job_parts_make(job, err) : rc;
+    if (rc == GPUC_OK)
+        rc = gpuc__job_parts_make(job, err);
+    return rc == GPUC_OK && job->verify ? gpuc__job_looks_make(job, err) : rc;
 }
 
 int gpuc__job_begin(gpuc_op **out, gpuc_job *job, gpuc_error **err)
@@ -268,10 +293,10 @@ int gpuc__job_begin(gpuc_op **out, gpuc_job *job, gpuc_error **err)
     job->started = true;
     job->begun = gpuc__clock_ms();
     *out = job->op;
-    if (json_array_size(job->objects))
-        gpuc__job_objects_create(job, on_objects);
+    if (job->verify)
+        gpuc__job_look_again(job, on_looked);
     else
-        gpuc__job_parts_start(job);
+        submit(job);
     return GPUC_OK;
 }
 

@@ -26,6 +26,8 @@ typedef struct gpuc__job_part {
     json_t *pods;       /* what came of it */
 } gpuc__job_part;
 
+typedef struct gpuc__job_look gpuc__job_look;
+
 typedef enum gpuc__job_per {
     GPUC__PER_UNSET = 0,
     GPUC__PER_NODE = 1,
@@ -44,6 +46,9 @@ struct gpuc_job {
     int gpus, deadline_s;
     gpuc__job_cleanup cleanup;
     bool json;           /* its kind prints its result as JSON */
+    bool verify;         /* its machines are looked at again beforehand */
+    gpuc__job_look *looks;
+    size_t look_count, look_next, looking; /* all, the next to begin, those under way */
     gpuc_op *op;         /* while it runs; borrowed */
     gpuc__kube *kube;    /* while it runs */
     bool started, cancelled, cleaning;
@@ -81,6 +86,13 @@ void gpuc__job_part_over(gpuc_job *job);
 void gpuc__job_objects_create(gpuc_job *job, void (*next)(gpuc_job *job));
 /* Deletes what of it this run has made, the last first. */
 void gpuc__job_objects_delete(gpuc_job *job, void (*next)(gpuc_job *job));
+
+/* job_verify.c */
+int gpuc__job_looks_make(gpuc_job *job, gpuc_error **err);
+/* Looks at the machines of its parts, all of them; next comes when that is over, within the call only
+ * when nothing could begin. job->error has the first failure: GPUC_EPROOF with check and remedy. */
+void gpuc__job_look_again(gpuc_job *job, void (*next)(gpuc_job *job));
+void gpuc__job_looks_cancel(const gpuc_job *job);
 
 /* jobs.c: keeps the first error (consumed). */
 void gpuc__job_keep_error(gpuc_job *job, const char *node, gpuc_error *error);

@@ -6,6 +6,7 @@
 
 #include "cluster/action.h"
 #include "core/context.h"
+#include "kube/status.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
@@ -96,14 +97,16 @@ void gpuc__node_ready_act(gpuc__action *action)
 
 static void on_label_look(void *data, json_t *result, gpuc_error *error)
 {
-    json_t *labels;
+    const gpuc__action *action = data;
     const char *value;
 
     if (ended_without(data, error))
         return;
-    labels = json_object_get(json_object_get(result, "metadata"), "labels");
-    value = json_string_value(json_object_get(labels, PRESENT_LABEL));
-    answer(data, value && strcmp(value, "true") == 0, PRESENT_LABEL);
+    value = gpuc__json_text(result, "metadata", "labels", PRESENT_LABEL, NULL);
+    if (!action->cluster->model->startup_taint && gpuc__node_is_unproven(result))
+        answer(data, false, "a startup taint that the spec no longer wants");
+    else
+        answer(data, value && strcmp(value, "true") == 0, PRESENT_LABEL);
 }
 
 void gpuc__node_present_probe(gpuc__action *action)
@@ -116,8 +119,13 @@ void gpuc__node_present_act(gpuc__action *action)
     json_t *labels = json_pack("{s:s}", PRESENT_LABEL, "true");
     gpuc__kube *kube;
 
-    if (gpuc__action_kube(action, &kube))
-        started(action, gpuc__node_label(kube, action->member->name, labels, on_acted, action));
+    if (!gpuc__action_kube(action, &kube)) {
+        json_decref(labels);
+        return;
+    }
+    started(action, action->cluster->model->startup_taint
+                        ? gpuc__node_label(kube, action->member->name, labels, on_acted, action)
+                        : gpuc__node_mark(kube, action->member->name, labels, false, on_acted, action));
     json_decref(labels);
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The proof of one machine: nvidia-smi is read, each GPU computes, Kubernetes counts them, a pod runs
- * on them; then the labels follow the verdict and the record is kept. */
+ * on them; then labels and startup taint follow the verdict and the record is kept. */
 #include <string.h>
 
 #include "cluster/action.h"
 #include "cluster/chain.h"
 #include "cluster/look.h"
+#include "cluster/mark.h"
 #include "cluster/proof_record.h"
 #include "core/context.h"
 #include "gpu/probe.h"
@@ -27,6 +28,7 @@ typedef struct proving {
     gpuc__buf pod_log;
     gpuc__job_run *job;
     long offered, wanted; /* allocatable GPUs of the node; how many the pod asks for */
+    bool unproven;        /* the node has the startup taint */
 } proving;
 
 static void free_proving(gpuc__action *action)
@@ -56,17 +58,10 @@ static void finish_nomem(gpuc__action *action)
     finish(action, error);
 }
 
-static bool is_true(const json_t *labels, const char *key)
-{
-    const char *value = json_string_value(json_object_get(labels, key));
-
-    return value && strcmp(value, "true") == 0;
-}
-
 static void on_labels_look(void *data, json_t *result, gpuc_error *error)
 {
-    const json_t *labels = json_object_get(json_object_get(result, "metadata"), "labels");
     gpuc__action *action = data;
+    const char *lack;
 
     if (gpuc__action_was_cancelled(action, error))
         return;
@@ -75,10 +70,10 @@ static void on_labels_look(void *data, json_t *result, gpuc_error *error)
         gpuc__action_answer(action, GPUC__VERDICT_NEEDED, "it is no node of the cluster", NULL);
     } else if (error) {
         gpuc__action_answer(action, GPUC__VERDICT_UNKNOWN, NULL, error);
-    } else if (is_true(labels, "gpu") && is_true(labels, "cuda")) {
-        gpuc__action_answer(action, GPUC__VERDICT_PRESENT, "proven on this boot", NULL);
+    } else if ((lack = gpuc__mark_lacks(action->member, result))) {
+        gpuc__action_answer(action, GPUC__VERDICT_NEEDED, lack, NULL);
     } else {
-        gpuc__action_answer(action, GPUC__VERDICT_NEEDED, "the node has lost its labels", NULL);
+        gpuc__action_answer(action, GPUC__VERDICT_PRESENT, "proven on this boot", NULL);
     }
 }
 
@@ -111,33 +106,6 @@ void gpuc__proof_probe(gpuc__action *action)
         gpuc__action_answer(action, GPUC__VERDICT_NEEDED, why, NULL);
 }
 
-gpuc_error *gpuc__proof_failure(const gpuc__action *action, const gpuc__machine_proof *proof)
-{
-    const gpuc__check *worst = NULL;
-    gpuc_error *error = NULL;
-    size_t failed = 0;
-
-    for (size_t i = 0; i < proof->check_count; i++) {
-        if (proof->checks[i].status != GPUC_CHECK_FAIL)
-            continue;
-        worst = worst ? worst : &proof->checks[i];
-        failed++;
-    }
-    if (!worst)
-        return NULL;
-    gpuc__error_set(&error, GPUC_EPROOF, GPUC_DOMAIN_GPU,
-                    "%s: the proof failed at %s: %s (wanted: %s)%s", action->member->name, worst->id,
-                    worst->observed ? worst->observed : "nothing was seen",
-                    worst->threshold ? worst->threshold : "-",
-                    failed > 1 ? "; the report lists further failures" : "");
-    gpuc__error_at(&error, action->member->name, gpuc__node_id(action->node));
-    if (worst->remedy)
-        gpuc__error_remedy(&error, "%s", worst->remedy);
-    if (worst->evidence)
-        gpuc__error_evidence(&error, worst->evidence, strlen(worst->evidence));
-    return error;
-}
-
 static int save(const gpuc__action *action, gpuc_error **err)
 {
     proving *p = action->work;
@@ -157,35 +125,20 @@ static void on_labelled(void *data, json_t *result, gpuc_error *error)
         save(action, &error);
     if (!error) {
         action->proved = true;
-        error = gpuc__proof_failure(action, p->proof);
+        error = gpuc__proof_failure(action->member->name, gpuc__node_id(action->node), p->proof);
     }
     finish(action, error);
 }
 
-static json_t *label_value(gpuc__label_wish wish)
-{
-    return wish == GPUC__LABEL_SET ? json_string("true") : json_null();
-}
-
-/* Both labels come only when everything has passed, and go when anything has failed. */
 static void set_labels(gpuc__action *action)
 {
-    proving *p = action->work;
-    gpuc__label_wish gpu, cuda;
-    json_t *labels = json_object();
+    const proving *p = action->work;
     gpuc__kube *kube = NULL;
     gpuc_error *error = NULL;
 
-    gpuc__proof_labels(p->proof, true, &gpu, &cuda);
-    if (gpuc__proof_verdict(p->proof) == GPUC_CHECK_FAIL)
-        cuda = GPUC__LABEL_REMOVE;
-    if (cuda != GPUC__LABEL_KEEP) {
-        json_object_set_new(labels, "gpu", label_value(cuda));
-        json_object_set_new(labels, "cuda", label_value(cuda));
-    }
     if (gpuc__cluster_kube(&kube, action->cluster, &error) == GPUC_OK)
-        action->kube_call = gpuc__node_label(kube, action->member->name, labels, on_labelled, action);
-    json_decref(labels);
+        action->kube_call = gpuc__mark_proven(kube, action->member, p->proof, p->unproven, on_labelled,
+                                              action);
     if (error)
         finish(action, error);
     else if (!action->kube_call)
@@ -196,7 +149,7 @@ static void set_labels(gpuc__action *action)
 static void finish_unlabelled(gpuc__action *action, gpuc_error *error)
 {
     proving *p = action->work;
-    gpuc_error *failure = action->cancelled ? NULL : gpuc__proof_failure(action, p->proof);
+    gpuc_error *failure = action->cancelled ? NULL : gpuc__proof_failure(action->member->name, gpuc__node_id(action->node), p->proof);
 
     if (failure) {
         gpuc__log(action->cluster->context, GPUC_LOG_WARN, "proof", "%s: its labels stay: %s",
@@ -288,7 +241,7 @@ static int start_pod(gpuc__action *action, gpuc__kube *kube, gpuc_error **err)
     gpuc__job_run_args args = {
         .params = {.kind = "gpucluster-proof", .node = action->member->name,
                    .run_id = action->attempt, .gpus = (int)p->wanted,
-                   .deadline_s = POD_DEADLINE_S},
+                   .deadline_s = POD_DEADLINE_S, .proves = true},
         .line = on_pod_line,
         .state = on_pod_state,
         .done = on_pod_done,
@@ -435,6 +388,7 @@ static void on_node(void *data, json_t *result, gpuc_error *error)
         finish_unlabelled(action, error);
         return;
     }
+    p->unproven = gpuc__node_is_unproven(result);
     wanted = gpuc__chain_wanted(action->member->gpus, result, &p->proof->chain);
     if (gpus < wanted) {
         ask_why(action);

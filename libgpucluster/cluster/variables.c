@@ -120,6 +120,7 @@ json_t *gpuc__member_variables(gpuc__member *member, gpuc_error **err)
     put(v, "GPUC_SERVICE_SUBNET", cluster->model->service_subnet);
     put_number(v, "GPUC_TIME", (long long)time(NULL));
     put_number(v, "GPUC_CONTAINERS", cluster->model->provider == GPUC__PROVIDER_LOCAL);
+    put_number(v, "GPUC_STARTUP_TAINT", cluster->model->startup_taint);
     put_network(v, member);
     put_secrets(v, &cluster->identity);
     if (put_driver(v, member, err) < 0) {

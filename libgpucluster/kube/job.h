@@ -23,6 +23,7 @@ typedef struct gpuc__job_params {
     int containers;            /* 0: 1. More: KIND-0, KIND-1 … in one pod, so that each has other GPUs */
     int deadline_s;            /* 0: 600 */
     bool keep;                 /* the cluster is not to remove it an hour after its end */
+    bool proves;               /* it runs on nodes that are not proven yet, too */
     const char *runtime_class; /* NULL: "nvidia" when gpus > 0; "": none */
 } gpuc__job_params;
 

@@ -6,6 +6,7 @@
 
 #include "kube/job_internal.h"
 #include "kube/manifest.h"
+#include "kube/node.h"
 #include "kube/status.h"
 #include "util/alloc.h"
 #include "util/buf.h"
@@ -221,6 +222,10 @@ static json_t *pod_spec(const gpuc__job_params *p)
                              "node-role.kubernetes.io/control-plane", "operator", "Exists", "effect",
                              "NoSchedule", "containers", containers(p));
 
+    if (spec && p->proves)
+        json_array_append_new(json_object_get(spec, "tolerations"),
+                              json_pack("{s:s, s:s, s:s}", "key", GPUC__TAINT_UNPROVEN, "operator",
+                                        "Exists", "effect", GPUC__TAINT_EFFECT));
     if (spec && p->node)
         json_object_set_new(spec, "affinity", gpuc__job_node_affinity(p->node));
     if (spec && *runtime)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Single nodes: read, label, taint, cordon, delete. */
+/* Single nodes: read, label, mark as unproven, cordon, delete. */
 #include "kube/node.h"
 
 #include <string.h>
@@ -92,117 +92,123 @@ gpuc__kube_call *gpuc__node_cordon(gpuc__kube *kube, const char *name, bool on,
     return body ? request(kube, "PATCH", name, body, 0, done, data) : NULL;
 }
 
-/* ---- taints: read, change the list, write it under the version that was read ---- */
+/* ---- the startup taint: read, change the list, write it under the version that was read ---- */
 
-typedef struct taint_state {
-    char *name, *key, *value, *effect;
+typedef struct mark_state {
+    char *name;
+    json_t *labels;
+    bool unproven;
     int tries;
-} taint_state;
+} mark_state;
 
-static void taint_clear(void *state)
+static void mark_clear(void *state)
 {
-    taint_state *s = state;
+    mark_state *s = state;
 
     gpuc__free(s->name);
-    gpuc__free(s->key);
-    gpuc__free(s->value);
-    gpuc__free(s->effect);
+    json_decref(s->labels);
 }
 
-static void taint_begin(gpuc__kube_call *call);
+static void mark_begin(gpuc__kube_call *call);
 
-static void on_taint_written(void *data, json_t *result, gpuc_error *error)
+static void on_marked(void *data, json_t *result, gpuc_error *error)
 {
     gpuc__kube_call *call = data;
-    taint_state *s = call->state;
+    mark_state *s = call->state;
 
     if (error && gpuc_error_native_code(error) == 409 && !call->cancelled &&
         ++s->tries < TAINT_TRIES) {
         gpuc_error_unref(error);
         call->child = NULL;
-        taint_begin(call);
+        mark_begin(call);
         return;
     }
     if (!gpuc__call_ended(call, error))
         gpuc__call_finish(call, json_incref(result), NULL);
 }
 
-/* The node's taints without ours, plus ours if it is to be there; NULL when nothing changes. */
-static json_t *changed_taints(const taint_state *s, const json_t *node)
+static bool is_startup_taint(const json_t *taint)
 {
-    json_t *taint, *list = json_array();
-    bool changed = s->value != NULL;
+    const char *key = gpuc__json_text(taint, "key", NULL);
+    const char *effect = gpuc__json_text(taint, "effect", NULL);
+
+    return key && effect && strcmp(key, GPUC__TAINT_UNPROVEN) == 0 &&
+           strcmp(effect, GPUC__TAINT_EFFECT) == 0;
+}
+
+bool gpuc__node_is_unproven(const json_t *node)
+{
+    const json_t *taint;
     size_t i;
 
     json_array_foreach(gpuc__json_at(node, "spec", "taints", NULL), i, taint)
     {
-        const char *key = gpuc__json_text(taint, "key", NULL);
-        const char *value = gpuc__json_text(taint, "value", NULL);
-        const char *effect = gpuc__json_text(taint, "effect", NULL);
+        if (is_startup_taint(taint))
+            return true;
+    }
+    return false;
+}
 
-        if (!key || !effect || strcmp(key, s->key) != 0 || strcmp(effect, s->effect) != 0)
+/* The node's taints without ours, plus ours if it is to be there. */
+static json_t *changed_taints(const json_t *node, bool unproven)
+{
+    json_t *taint, *list = json_array();
+    size_t i;
+
+    json_array_foreach(gpuc__json_at(node, "spec", "taints", NULL), i, taint)
+    {
+        if (!is_startup_taint(taint))
             json_array_append(list, taint);
-        else if (s->value && value && strcmp(value, s->value) == 0)
-            changed = false;
-        else
-            changed = true;
     }
-    if (s->value)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "key", s->key, "value", s->value,
-                                              "effect", s->effect));
-    if (!changed) {
-        json_decref(list);
-        return NULL;
-    }
+    if (unproven)
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "key", GPUC__TAINT_UNPROVEN, "value",
+                                              "true", "effect", GPUC__TAINT_EFFECT));
     return list;
 }
 
-static void on_taint_node(void *data, json_t *node, gpuc_error *error)
+static void on_mark_node(void *data, json_t *node, gpuc_error *error)
 {
     gpuc__kube_call *call = data;
-    taint_state *s = call->state;
+    const mark_state *s = call->state;
     const char *version = gpuc__json_text(node, "metadata", "resourceVersion", NULL);
-    json_t *list;
+    json_t *body;
 
     if (gpuc__call_ended(call, error))
         return;
-    list = changed_taints(s, node);
-    if (!list) {
-        gpuc__call_finish(call, NULL, NULL);
-        return;
-    }
-    gpuc__call_wait(call, request(call->kube, "PATCH", s->name,
-                                  json_pack("{s:{s:s}, s:{s:o}}", "metadata", "resourceVersion",
-                                            version ? version : "", "spec", "taints", list),
-                                  gpuc__call_remaining(call) + 1, on_taint_written, call));
+    if (gpuc__node_is_unproven(node) == s->unproven)
+        body = json_pack("{s:{s:O}}", "metadata", "labels", s->labels);
+    else
+        body = json_pack("{s:{s:s, s:O}, s:{s:o}}", "metadata", "resourceVersion",
+                         version ? version : "", "labels", s->labels, "spec", "taints",
+                         changed_taints(node, s->unproven));
+    gpuc__call_wait(call, body ? request(call->kube, "PATCH", s->name, body,
+                                         gpuc__call_remaining(call) + 1, on_marked, call)
+                               : NULL);
 }
 
-static void taint_begin(gpuc__kube_call *call)
+static void mark_begin(gpuc__kube_call *call)
 {
-    taint_state *s = call->state;
+    const mark_state *s = call->state;
 
-    gpuc__call_wait(call, gpuc__node_get(call->kube, s->name, on_taint_node, call));
+    gpuc__call_wait(call, gpuc__node_get(call->kube, s->name, on_mark_node, call));
 }
 
-gpuc__kube_call *gpuc__node_taint(gpuc__kube *kube, const char *name, const char *key,
-                                  const char *value, const char *effect, gpuc__kube_done_fn done,
-                                  void *data)
+gpuc__kube_call *gpuc__node_mark(gpuc__kube *kube, const char *name, const json_t *labels,
+                                 bool unproven, gpuc__kube_done_fn done, void *data)
 {
-    gpuc__kube_call *call =
-        gpuc__call_new(kube, 0, sizeof(taint_state), taint_clear, done, data);
-    taint_state *s = call ? call->state : NULL;
+    gpuc__kube_call *call = gpuc__call_new(kube, 0, sizeof(mark_state), mark_clear, done, data);
+    mark_state *s = call ? call->state : NULL;
 
     if (!call)
         return NULL;
     s->name = gpuc__strdup(name);
-    s->key = gpuc__strdup(key);
-    s->value = gpuc__strdup(value);
-    s->effect = gpuc__strdup(effect);
-    if (!s->name || !s->key || (value && !s->value) || !s->effect) {
+    s->labels = json_deep_copy(labels);
+    s->unproven = unproven;
+    if (!s->name || !s->labels) {
         gpuc__call_drop(call);
         return NULL;
     }
-    gpuc__call_after(call, 0, taint_begin);
+    gpuc__call_after(call, 0, mark_begin);
     return call;
 }
 

@@ -32,11 +32,15 @@ gpuc__kube_call *gpuc__node_wait(gpuc__kube *kube, const char *name, long gpus, 
 gpuc__kube_call *gpuc__node_label(gpuc__kube *kube, const char *name, const json_t *labels,
                                   gpuc__kube_done_fn done, void *data);
 
-/* Sets the taint key=value:effect, or with value NULL removes it. result: the node, or NULL when
- * nothing had to change. */
-gpuc__kube_call *gpuc__node_taint(gpuc__kube *kube, const char *name, const char *key,
-                                  const char *value, const char *effect, gpuc__kube_done_fn done,
-                                  void *data);
+/* The startup taint: keeps pods off a GPU node until it is proven. */
+#define GPUC__TAINT_UNPROVEN "gpucluster/unproven"
+#define GPUC__TAINT_EFFECT "NoSchedule"
+
+bool gpuc__node_is_unproven(const json_t *node); /* it has that taint */
+/* As gpuc__node_label, and in the same request puts that taint there or takes it away; taints of others
+ * stay. */
+gpuc__kube_call *gpuc__node_mark(gpuc__kube *kube, const char *name, const json_t *labels,
+                                 bool unproven, gpuc__kube_done_fn done, void *data);
 
 gpuc__kube_call *gpuc__node_cordon(gpuc__kube *kube, const char *name, bool on,
                                    gpuc__kube_done_fn done, void *data);

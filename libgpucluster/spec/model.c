@@ -189,6 +189,7 @@ static int build_all(const gpuc__build *b)
     if (!rc)
         rc = gpuc__build_text(b, &m->kubernetes_version, gpuc__spec_at(spec, "kubernetes.version"),
                               "1.36");
+    m->startup_taint = gpuc__build_true(gpuc__spec_at(spec, "kubernetes.startup_taint"));
     if (!rc)
         rc = build_sources(b);
     if (!rc)

@@ -70,6 +70,7 @@ typedef struct gpuc__spec_model {
     char *kubernetes_version; /* "1.36" or "1.36.4" */
     char *pod_subnet;         /* "10.244.0.0/16" */
     char *service_subnet;     /* "10.96.0.0/12" */
+    bool startup_taint;       /* GPU nodes are tainted until they are proven */
     char *source_mirror;      /* sources.mirror: base URL that replaces "https://"; NULL: upstream */
     char *source_bundle;      /* sources.bundle: absolute path of a bundle directory; NULL: none */
     char *ssh_user;

@@ -75,6 +75,9 @@ static void test_jobs__parameters(void **state)
     refused(job, "per", "core", "node, gpu or given");
     refused(job, "name", "No", "lower-case");
     refused(job, "deadline", "1h", "a number from 0");
+    refused(job, "verify", "yes", "true or false");
+    ASSERT_OK(gpuc_job_set(job, "verify", "true", NULL));
+    assert_true(job->verify);
     refused(job, "imgae", "x", "did you mean \"image\"?");
     ASSERT_OK(gpuc_job_new_manifest(&given, cluster, NULL));
     refused(given, "image", "x", "manifests says that itself");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The manifest of a Job on one node, and the known kinds. */
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
@@ -49,6 +50,35 @@ static void test_job_manifest__pins_by_the_scheduler(void **state)
                                         NULL), "libgpucluster");
     json_decref(job);
     json_decref(command);
+}
+
+static bool tolerates(const json_t *job, const char *key)
+{
+    const json_t *list = json_object_get(pod_spec(job), "tolerations"), *toleration;
+    size_t i;
+
+    json_array_foreach(list, i, toleration)
+    {
+        if (strcmp(gpuc__json_text(toleration, "key", NULL), key) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void test_job_manifest__only_a_proof_goes_where_nothing_is_proven(void **state)
+{
+    gpuc__job_params p = {.kind = "cuda", .run_id = "r1", .node = "a", .image = "i", .gpus = 1};
+    json_t *job = NULL;
+
+    assert_int_equal(gpuc__job_manifest(&job, &p, NULL), GPUC_OK);
+    assert_true(tolerates(job, "nvidia.com/gpu"));
+    assert_false(tolerates(job, "gpucluster/unproven"));
+    json_decref(job);
+    p.proves = true;
+    assert_int_equal(gpuc__job_manifest(&job, &p, NULL), GPUC_OK);
+    assert_true(tolerates(job, "nvidia.com/gpu"));
+    assert_true(tolerates(job, "gpucluster/unproven"));
+    json_decref(job);
 }
 
 static void test_job_manifest__name_depends_on_run_and_node_only(void **state)
@@ -157,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_job_manifest__pins_by_the_scheduler),
+        cmocka_unit_test(test_job_manifest__only_a_proof_goes_where_nothing_is_proven),
         cmocka_unit_test(test_job_manifest__name_depends_on_run_and_node_only),
         cmocka_unit_test(test_job_manifest__without_gpus_asks_for_none),
         cmocka_unit_test(test_job_manifest__a_container_for_each_gpu),

@@ -93,21 +93,32 @@ static void test_node__tells_that_it_never_came_or_lacks_gpus(void **state)
     kube_api_end();
 }
 
-static void test_node__labels_and_taints(void **state)
+#define TAINT "{\"key\":\"gpucluster/unproven\",\"value\":\"true\",\"effect\":\"NoSchedule\"}"
+#define OTHERS                                                                                     \
+    "{\"key\":\"a\",\"effect\":\"NoSchedule\"},{\"key\":\"gpucluster/unproven\",\"effect\":"        \
+    "\"NoExecute\"}"
+#define TAINTED(taints)                                                                            \
+    "{\"metadata\":{\"resourceVersion\":\"5\"},\"spec\":{\"taints\":[" taints "]}}"
+#define MARKS(labels, taints)                                                                      \
+    "{\"metadata\":{\"resourceVersion\":\"5\",\"labels\":" labels "},\"spec\":{\"taints\":["        \
+    taints "]}}"
+#define GONE "{\"gpu\":null,\"cuda\":null}"
+#define THERE "{\"gpu\":\"true\",\"cuda\":\"true\"}"
+
+static kube_end mark(const char *labels, bool unproven)
 {
-    kube_step steps[] = {
-        {"PATCH", "/api/v1/nodes/n1", 200, "{}"},
-        {"GET", "/api/v1/nodes/n1", 200,
-         "{\"metadata\":{\"resourceVersion\":\"5\"},\"spec\":{\"taints\":[{\"key\":\"a\",\"effect\":"
-         "\"NoSchedule\"}]}}",
-         .times = 2},
-        {"PATCH", "/api/v1/nodes/n1", 409, KUBE_STATUS(409, "Conflict", "changed")},
-        {"PATCH", "/api/v1/nodes/n1", 200, "{}"},
-        {"GET", "/api/v1/nodes/n1", 200,
-         "{\"metadata\":{},\"spec\":{\"taints\":[{\"key\":\"k\",\"value\":\"v\",\"effect\":"
-         "\"NoSchedule\"}]}}"},
-        {"GET", "/api/v1/nodes/n1", 200, "{\"metadata\":{},\"spec\":{}}"},
-        {NULL}};
+    json_t *object = json_loads(labels, 0, NULL);
+    kube_end end = {0};
+
+    assert_non_null(gpuc__node_mark(kube, "n1", object, unproven, kube_on_end, &end));
+    json_decref(object);
+    kube_wait(&end);
+    return end;
+}
+
+static void test_node__labels(void **state)
+{
+    kube_step steps[] = {{"PATCH", "/api/v1/nodes/n1", 200, "{}"}, {NULL}};
     json_t *labels = json_pack("{s:s, s:n}", "gpu", "true", "cuda");
     kube_end end = {0};
 
@@ -118,26 +129,69 @@ static void test_node__labels_and_taints(void **state)
     assert_int_equal(kube_api_asked("{\"metadata\":{\"labels\":{\"gpu\":\"true\",\"cuda\":null}}}"),
                      1);
     kube_drop(&end);
-
-    gpuc__node_taint(kube, "n1", "k", "v", "NoSchedule", kube_on_end, &end);
-    kube_wait(&end); /* once more after the conflict, the other taint kept */
-    assert_null(end.error);
-    assert_int_equal(
-        kube_api_asked("{\"metadata\":{\"resourceVersion\":\"5\"},\"spec\":{\"taints\":[{\"key\":"
-                       "\"a\",\"effect\":\"NoSchedule\"},{\"key\":\"k\",\"value\":\"v\",\"effect\":"
-                       "\"NoSchedule\"}]}}"),
-        2);
-    kube_drop(&end);
-    gpuc__node_taint(kube, "n1", "k", "v", "NoSchedule", kube_on_end, &end);
-    kube_wait(&end);
-    kube_drop(&end);
-    gpuc__node_taint(kube, "n1", "k", NULL, "NoSchedule", kube_on_end, &end);
-    kube_wait(&end);
-    assert_null(end.error);
-    kube_drop(&end);
-    assert_int_equal(kube_api_asked("PATCH"), 3); /* the last two had nothing to change */
-    assert_int_equal(api.unmatched, 0);
     json_decref(labels);
+    kube_api_end();
+}
+
+/* Both ways, in one request with the labels, and the taints of others are as they were. */
+static void test_node__startup_taint_comes_and_goes(void **state)
+{
+    kube_step steps[] = {
+        {"GET", "/api/v1/nodes/n1", 200, TAINTED(OTHERS)},
+        {"PATCH", "/api/v1/nodes/n1", 409, KUBE_STATUS(409, "Conflict", "changed")},
+        {"GET", "/api/v1/nodes/n1", 200, TAINTED(OTHERS)},
+        {"PATCH", "/api/v1/nodes/n1", 200, "{}"},
+        {"GET", "/api/v1/nodes/n1", 200, TAINTED(TAINT "," OTHERS)},
+        {"PATCH", "/api/v1/nodes/n1", 200, "{}"},
+        {"GET", "/api/v1/nodes/n1", 200, TAINTED(OTHERS)},
+        {"PATCH", "/api/v1/nodes/n1", 200, "{}"},
+        {NULL}};
+    kube_end end;
+
+    kube_api_begin(steps);
+    end = mark(GONE, true); /* once more after the conflict */
+    assert_null(end.error);
+    assert_int_equal(kube_api_asked(MARKS(GONE, OTHERS "," TAINT)), 2);
+    kube_drop(&end);
+    end = mark(THERE, false);
+    assert_null(end.error);
+    assert_int_equal(kube_api_asked(MARKS(THERE, OTHERS)), 1);
+    kube_drop(&end);
+    end = mark(THERE, false); /* it is not there: the labels alone */
+    assert_null(end.error);
+    assert_int_equal(kube_api_asked("PATCH /api/v1/nodes/n1 {\"metadata\":{\"labels\":" THERE "}}"), 1);
+    kube_drop(&end);
+    assert_int_equal(kube_api_asked("GET"), 4);
+    assert_int_equal(kube_api_asked("PATCH"), 4);
+    assert_int_equal(api.unmatched, 0);
+    kube_api_end();
+}
+
+static void test_node__startup_taint_that_cannot_be_changed(void **state)
+{
+    kube_step steps[] = {
+        {"GET", "/api/v1/nodes/n1", 200, TAINTED(OTHERS), .times = -1},
+        {"PATCH", "/api/v1/nodes/n1", 409, KUBE_STATUS(409, "Conflict", "changed"), .times = -1},
+        {NULL}}, refused[] = {
+        {"GET", "/api/v1/nodes/n1", 200, TAINTED(TAINT)},
+        {"PATCH", "/api/v1/nodes/n1", 403, KUBE_STATUS(403, "Forbidden", "no")},
+        {"GET", "/api/v1/nodes/n1", 404, KUBE_STATUS(404, "NotFound", "no such node")},
+        {NULL}};
+    kube_end end;
+
+    kube_api_begin(steps);
+    end = mark(GONE, true);
+    assert_int_equal(gpuc_error_native_code(end.error), 409);
+    assert_int_equal(kube_api_asked("PATCH"), 5); /* not for ever */
+    kube_drop(&end);
+    kube_api_end();
+    kube_api_begin(refused);
+    end = mark(GONE, false);
+    assert_int_equal(gpuc_error_code(end.error), GPUC_EPERM);
+    kube_drop(&end);
+    end = mark(GONE, false);
+    assert_int_equal(gpuc_error_code(end.error), GPUC_ENOTFOUND);
+    kube_drop(&end);
     kube_api_end();
 }
 
@@ -210,7 +264,9 @@ int main(void)
         cmocka_unit_test(test_node__waits_until_ready_with_its_gpus),
         cmocka_unit_test(test_node__tells_why_it_is_not_ready),
         cmocka_unit_test(test_node__tells_that_it_never_came_or_lacks_gpus),
-        cmocka_unit_test(test_node__labels_and_taints),
+        cmocka_unit_test(test_node__labels),
+        cmocka_unit_test(test_node__startup_taint_comes_and_goes),
+        cmocka_unit_test(test_node__startup_taint_that_cannot_be_changed),
         cmocka_unit_test(test_node__drain_asks_again_when_a_budget_refuses),
         cmocka_unit_test(test_node__drain_gives_up_with_the_reason),
     };

@@ -166,6 +166,41 @@ static void test_recipe_render__people_see_no_secret(void **state)
     gpuc__recipe_unref(recipe);
 }
 
+/* What kube.sh writes of a node, as the recipe's variables say. */
+static void registration(char *out, size_t size, const char *wanted, const char *gpus, const char *role)
+{
+    const gpuc__data *lib = gpuc__data_get("recipe/sh/kube.sh");
+    char script[16384];
+    int n = snprintf(script, sizeof(script),
+                     "set -eu\nGPUC_DIR=/d GPUC_MACHINE=m GPUC_NODE_IP=192.0.2.1 GPUC_STARTUP_TAINT=%s "
+                     "GPUC_GPUS=%s GPUC_ROLE=%s\n%.*s\nignored_checks() { echo '[]'; }\n"
+                     "node_registration\n",
+                     wanted, gpus, role, (int)lib->length, lib->text);
+
+    assert_true(n > 0 && (size_t)n < sizeof(script));
+    assert_int_equal(run(script, (size_t)n, out, size), 0);
+    assert_non_null(strstr(out, "name: \"m\""));
+}
+
+static void test_recipe_render__startup_taint(void **state)
+{
+    static const char ours[] = "  - {key: gpucluster/unproven, value: \"true\", effect: NoSchedule}\n"
+                               "patches:";
+    char out[4096];
+
+    registration(out, sizeof(out), "1", "2", "worker");
+    assert_non_null(strstr(out, "  taints:\n  - {key: gpucluster/unproven,"));
+    assert_non_null(strstr(out, ours));
+    registration(out, sizeof(out), "1", "1", "control-plane"); /* keeps its own */
+    assert_non_null(strstr(out, "  taints:\n  - {key: node-role.kubernetes.io/control-plane, effect: "
+                                "NoSchedule}\n"));
+    assert_non_null(strstr(out, ours));
+    registration(out, sizeof(out), "1", "0", "worker");
+    assert_null(strstr(out, "taint"));
+    registration(out, sizeof(out), "0", "1", "worker");
+    assert_null(strstr(out, "taint"));
+}
+
 static void test_recipe_render__probes_answer_a_line_each(void **state)
 {
     gpuc__recipe *recipe = NULL;
@@ -254,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_recipe_render__custom_scripts_are_contained),
         cmocka_unit_test(test_recipe_render__a_part_does_nothing),
         cmocka_unit_test(test_recipe_render__missing_variable_is_named),
+        cmocka_unit_test(test_recipe_render__startup_taint),
         cmocka_unit_test(test_recipe_render__people_see_no_secret),
         cmocka_unit_test(test_recipe_render__probes_answer_a_line_each),
         cmocka_unit_test(test_recipe_render__every_step),

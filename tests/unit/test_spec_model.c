@@ -19,6 +19,7 @@ static void test_spec_model__defaults_of_local(void **unused)
     assert_string_equal(m->kubernetes_version, "1.36");
     assert_string_equal(m->pod_subnet, "10.244.0.0/16");
     assert_string_equal(m->service_subnet, "10.96.0.0/12");
+    assert_false(m->startup_taint);
     assert_null(m->source_mirror);
     assert_null(m->source_bundle);
     assert_string_equal(m->ssh_user, "debian");

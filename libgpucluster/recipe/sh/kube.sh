@@ -37,6 +37,16 @@ ignored_checks() {
     if swap_on; then gpuc_list="${gpuc_list:+$gpuc_list, }Swap"; fi
     printf '[%s]' "$gpuc_list"
 }
+# A control plane's own taint is kubeadm's default, which a list replaces. Kubelet gives a worker its
+# taints with its registration, before anything is scheduled there.
+taints() {
+    if [ "$GPUC_STARTUP_TAINT" != 1 ] || [ "$GPUC_GPUS" -eq 0 ]; then return 0; fi
+    echo "  taints:"
+    if [ "$GPUC_ROLE" = control-plane ]; then
+        echo "  - {key: node-role.kubernetes.io/control-plane, effect: NoSchedule}"
+    fi
+    echo '  - {key: gpucluster/unproven, value: "true", effect: NoSchedule}'
+}
 node_registration() {
     cat <<YAML
 nodeRegistration:
@@ -46,6 +56,7 @@ nodeRegistration:
   kubeletExtraArgs:
   - {name: node-ip, value: "$GPUC_NODE_IP"}
   ignorePreflightErrors: $(ignored_checks)
+$(taints)
 patches: {directory: "$GPUC_DIR/patches"}
 YAML
 }
