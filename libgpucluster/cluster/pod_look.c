@@ -55,6 +55,22 @@ static void on_state(void *data, const gpuc__job_end *now)
     look->args.progress(look->args.data, line);
 }
 
+/* A pod's /sys has every device of the machine: those that it was not given are not judged. */
+static void keep_given(gpuc__collect *c)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < c->pci_count; i++) {
+        bool given = false;
+
+        for (size_t k = 0; c->smi && k < c->smi->gpu_count; k++)
+            given = given || strcmp(c->smi->gpus[k].bus, c->pci[i].bus) == 0;
+        if (given)
+            c->pci[kept++] = c->pci[i];
+    }
+    c->pci_count = kept;
+}
+
 /* A pod sees its own GPUs: what the machine as a whole has, it cannot judge. */
 static int leave_machine_out(gpuc__machine_proof *proof, gpuc_error **err)
 {
@@ -106,6 +122,7 @@ static int judge(gpuc__machine_proof **out, const gpuc__pod_look *look, int exit
         return rc;
     /* Of the bus and of device nodes a pod has its share only, or all of another view. */
     collect->pci_known = collect->nodes_known = false;
+    keep_given(collect);
     snprintf(mark, sizeof(mark), "==%s done\n", look->nonce);
     rest = strstr(text, mark);
     if (collect->smi && rest)
