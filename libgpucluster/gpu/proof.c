@@ -244,13 +244,26 @@ static gpuc__label_wish worse(gpuc__label_wish wish, const gpuc__check *check)
     return wish;
 }
 
+/* Something of its GPUs was looked at, and not only left out. */
+static bool looked_at(const gpuc__machine_proof *proof)
+{
+    for (size_t i = 0; i < proof->check_count; i++) {
+        const gpuc__check *c = &proof->checks[i];
+        json_t *row = gpuc__table_find_text(proof->table, "checks", "id", c->id);
+
+        if (c->status != GPUC_CHECK_SKIP && strcmp(gpuc__table_text(row, "needs"), "gpu") == 0)
+            return true;
+    }
+    return false;
+}
+
 void gpuc__proof_labels(const gpuc__machine_proof *proof, bool with_pod, gpuc__label_wish *gpu,
                         gpuc__label_wish *cuda)
 {
     gpuc__label_wish for_gpu = GPUC__LABEL_SET, for_cuda = GPUC__LABEL_SET;
 
     if (proof->gpu_count == 0)
-        for_gpu = for_cuda = GPUC__LABEL_REMOVE;
+        for_gpu = for_cuda = looked_at(proof) ? GPUC__LABEL_REMOVE : GPUC__LABEL_KEEP;
     for (size_t i = 0; i < proof->check_count; i++) {
         const gpuc__check *c = &proof->checks[i];
         json_t *row = gpuc__table_find_text(proof->table, "checks", "id", c->id);

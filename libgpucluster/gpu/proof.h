@@ -82,7 +82,7 @@ int gpuc__proof_in_use(char ***out, size_t *count, const gpuc__machine_proof *pr
 int gpuc__proof_set_pod(gpuc__machine_proof *proof, const char *log, size_t length, bool all,
                         const gpuc_error *error, gpuc_error **err);
 
-/* What to do with a label. KEEP: something was skipped, nothing failed. */
+/* What to do with a label. KEEP: something was skipped, or nothing looked at, and nothing failed. */
 typedef enum gpuc__label_wish {
     GPUC__LABEL_REMOVE = -1,
     GPUC__LABEL_KEEP = 0,

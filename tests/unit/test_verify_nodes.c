@@ -229,6 +229,20 @@ static void test_verify_nodes__labels_when_asked(void **state)
     end();
 }
 
+/* Nothing could be looked at, and nothing failed: that is no reason to take labels away. */
+static void test_verify_nodes__labels_of_a_busy_node_stay(void **state)
+{
+    char message[600];
+    int code;
+
+    begin(NODE("full", GPUS(2), ""), POD("full", 2));
+    gpuc_verification_set(v, "label", "true", NULL);
+    json_decref(run(&code, message, sizeof(message)));
+    assert_int_equal(code, GPUC_OK);
+    assert_string_equal(fleet.patched, "");
+    end();
+}
+
 /* The Job is gone when the cancelled operation ends. */
 static void test_verify_nodes__cancelled(void **state)
 {
@@ -272,6 +286,7 @@ int main(void)
         cmocka_unit_test(test_verify_nodes__no_gpus_at_all),
         cmocka_unit_test(test_verify_nodes__pod_that_cannot_start),
         cmocka_unit_test(test_verify_nodes__labels_when_asked),
+        cmocka_unit_test(test_verify_nodes__labels_of_a_busy_node_stay),
         cmocka_unit_test(test_verify_nodes__cancelled),
         cmocka_unit_test(test_verify_nodes__wrong_beforehand),
     };
