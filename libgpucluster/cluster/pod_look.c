@@ -19,7 +19,7 @@
 #define LOG_MAX (6u * 1024 * 1024)
 
 struct gpuc__pod_look {
-    gpuc__pod_look_args args; /* only kube, count and what is called back */
+    gpuc__pod_look_args args; /* only kube, count, limits and what is called back */
     char *node, nonce[33];
     int64_t started_ms;
     gpuc__buf log;
@@ -30,6 +30,7 @@ struct gpuc__pod_look {
 static void look_free(gpuc__pod_look *look)
 {
     gpuc__kube_unref(look->args.kube);
+    json_decref(look->args.limits);
     gpuc__buf_clear(&look->log);
     gpuc__free(look->node);
     gpuc__free(look);
@@ -130,7 +131,7 @@ static int judge(gpuc__machine_proof **out, const gpuc__pod_look *look, int exit
                                err);
     if (rc == GPUC_OK)
         rc = gpuc__proof_evaluate(&proof, look->node, -1, collect, probe,
-                                  "nvidia-smi could not be read in the pod", NULL, err);
+                                  "nvidia-smi could not be read in the pod", look->args.limits, err);
     if (rc == GPUC_OK)
         rc = leave_machine_out(proof, err);
     if (rc == GPUC_OK)
@@ -165,7 +166,8 @@ static void on_done(void *data, const gpuc__job_end *end, gpuc_error *error)
     } else {
         gpuc_error_unref(unread);
     }
-    args.kube = NULL; /* goes with the look */
+    args.kube = NULL; /* these go with the look */
+    args.limits = NULL;
     look_free(look);
     args.done(args.data, proof, error);
 }
@@ -238,6 +240,7 @@ int gpuc__pod_look_start(gpuc__pod_look **out, const gpuc__pod_look_args *args, 
         return gpuc__error_nomem(err);
     look->args = (gpuc__pod_look_args){.kube = gpuc__kube_ref(args->kube),
                                        .count = args->count,
+                                       .limits = json_incref(args->limits),
                                        .progress = args->progress,
                                        .done = args->done,
                                        .data = args->data};

@@ -9,6 +9,7 @@
 #include "cluster/verify_tally.h"
 #include "core/context.h"
 #include "core/op.h"
+#include "gpu/limits.h"
 #include "kube/access.h"
 #include "kube/gpu_nodes.h"
 #include "kube/manifest.h"
@@ -66,6 +67,7 @@ typedef struct work {
     long gpus;             /* expected of each node; -1: not declared */
     size_t parallel, next, working;
     json_t *nodes, *usage; /* those with GPUs; what pods hold */
+    json_t *limits;        /* of checks */
     node *first;
     gpuc_error *error;
     gpuc__task begin;
@@ -85,6 +87,7 @@ static void free_work(void *data)
     gpuc_error_unref(w->error);
     json_decref(w->nodes);
     json_decref(w->usage);
+    json_decref(w->limits);
     gpuc__free(w->namespace_);
     gpuc__free(w->image);
     gpuc__free(w->runtime_class);
@@ -225,10 +228,11 @@ static void judge_offer(node *n, gpuc_error **err)
     bool other = want >= 0 && want != gpuc__chain_gpus(n->object, true);
     char seen[160];
 
-    if (!n->proof)
+    if (!n->proof) {
         n->proof = gpuc__proof_new(n->name, err);
-    if (!n->proof)
-        return;
+        if (!n->proof || gpuc__limits_apply(n->proof->table, n->work->limits, err) < 0)
+            return;
+    }
     snprintf(seen, sizeof(seen), "nvidia.com/gpu: %ld of %ld", n->offered,
              gpuc__chain_gpus(n->object, true));
     if (n->chain.link)
@@ -303,6 +307,7 @@ static void look_from_a_pod(node *n)
                                       .run_id = w->run_id,
                                       .resources = n->free_ones,
                                       .count = n->free_count,
+                                      .limits = w->limits,
                                       .progress = on_progress,
                                       .done = on_look,
                                       .data = n};
@@ -624,6 +629,7 @@ int gpuc__verify_nodes_start(gpuc_op **out, const gpuc_verification *v, gpuc_err
 
     if (!w)
         return gpuc__error_nomem(err);
+    w->limits = json_incref(v->limits);
     w->context = w->tally.context = gpuc_context_ref(v->context);
     w->begin = (gpuc__task){.fn = begin, .data = w};
     rc = prepare(w, v, err);

@@ -243,6 +243,24 @@ static void test_verify_nodes__labels_of_a_busy_node_stay(void **state)
     end();
 }
 
+static void test_verify_nodes__limits_hold(void **state)
+{
+    char message[600];
+    json_t *root;
+    int code;
+
+    begin(NODE("free", GPUS(1), "") "," NODE("full", GPUS(2), ""), POD("full", 2));
+    assert_int_equal(gpuc_verification_set(v, "check.smi.run", "off", NULL), GPUC_OK);
+    assert_int_equal(gpuc_verification_set(v, "check.k8s.alloc", "off", NULL), GPUC_OK);
+    root = run(&code, message, sizeof(message));
+    assert_int_equal(code, GPUC_OK);
+    is(root, "free", "smi.run", "skip", "switched off");
+    is(root, "free", "k8s.alloc", "skip", "switched off");
+    is(root, "full", "k8s.alloc", "skip", "switched off");
+    json_decref(root);
+    end();
+}
+
 /* The Job is gone when the cancelled operation ends. */
 static void test_verify_nodes__cancelled(void **state)
 {
@@ -287,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_verify_nodes__pod_that_cannot_start),
         cmocka_unit_test(test_verify_nodes__labels_when_asked),
         cmocka_unit_test(test_verify_nodes__labels_of_a_busy_node_stay),
+        cmocka_unit_test(test_verify_nodes__limits_hold),
         cmocka_unit_test(test_verify_nodes__cancelled),
         cmocka_unit_test(test_verify_nodes__wrong_beforehand),
     };
