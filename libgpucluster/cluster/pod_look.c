@@ -109,8 +109,23 @@ static int count_gpus(gpuc__machine_proof *proof, const gpuc__pod_look *look,
                            NULL, NULL, NULL, err);
 }
 
-static int judge(gpuc__machine_proof **out, const gpuc__pod_look *look, int exit_code,
-                 gpuc_error **err)
+/* Both scripts have come to their end. */
+static bool is_whole(const gpuc__collect *collect, const gpuc__probe *probe)
+{
+    return collect->complete && (!collect->smi || (probe && (probe->ended || probe->fatal)));
+}
+
+/* The status that the probe is judged by: of a pod that was ended it is how, as a shell has it. */
+static int probe_status(int exit_code, int code)
+{
+    if (code == GPUC_ETIMEDOUT)
+        return 124;
+    return code == GPUC_OK || (exit_code >= 0 && exit_code < 128) ? exit_code : 137;
+}
+
+/* code: what the Job ended with. *whole: nothing of the answer is missing. */
+static int judge(gpuc__machine_proof **out, bool *whole, const gpuc__pod_look *look, int exit_code,
+                 int code, gpuc_error **err)
 {
     const char *text = gpuc__buf_text(&look->log), *rest;
     gpuc__machine_proof *proof = NULL;
@@ -127,11 +142,14 @@ static int judge(gpuc__machine_proof **out, const gpuc__pod_look *look, int exit
     snprintf(mark, sizeof(mark), "==%s done\n", look->nonce);
     rest = strstr(text, mark);
     if (collect->smi && rest)
-        rc = gpuc__probe_parse(&probe, exit_code, rest, look->log.length - (size_t)(rest - text), "", 0,
-                               err);
+        rc = gpuc__probe_parse(&probe, probe_status(exit_code, code), rest,
+                               look->log.length - (size_t)(rest - text), "", 0, err);
+    *whole = is_whole(collect, probe);
     if (rc == GPUC_OK)
         rc = gpuc__proof_evaluate(&proof, look->node, -1, collect, probe,
-                                  "nvidia-smi could not be read in the pod", look->args.limits, err);
+                                  *whole ? "nvidia-smi could not be read in the pod"
+                                         : "the pod's answer was cut",
+                                  look->args.limits, err);
     if (rc == GPUC_OK)
         rc = leave_machine_out(proof, err);
     if (rc == GPUC_OK)
@@ -148,8 +166,8 @@ static int judge(gpuc__machine_proof **out, const gpuc__pod_look *look, int exit
     return rc;
 }
 
-/* The container's status is the probe's, which the proof judges: it is no error when what was looked
- * for is in the log. */
+/* The container's status is the probe's, which the proof judges: it is no error when all that was
+ * looked for is in the log. */
 static void on_done(void *data, const gpuc__job_end *end, gpuc_error *error)
 {
     gpuc__pod_look *look = data;
@@ -157,10 +175,11 @@ static void on_done(void *data, const gpuc__job_end *end, gpuc_error *error)
     gpuc__machine_proof *proof = NULL;
     gpuc_error *unread = NULL;
     int code = error ? gpuc_error_code(error) : GPUC_OK;
+    bool whole = false;
 
     if (!look->cancelled && (code == GPUC_OK || code == GPUC_EREMOTE || code == GPUC_ETIMEDOUT))
-        judge(&proof, look, end->exit_code, &unread);
-    if (proof || code == GPUC_OK) {
+        judge(&proof, &whole, look, end->exit_code, code, &unread);
+    if (whole || code == GPUC_OK) {
         gpuc_error_unref(error);
         error = unread; /* NULL with a proof */
     } else {

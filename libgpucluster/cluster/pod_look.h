@@ -17,8 +17,8 @@ typedef struct gpuc__pod_look_args {
     long count;                /* together */
     json_t *limits;            /* the user's instead of the table's (gpu/limits.h); referenced; NULL */
     void (*progress)(void *data, const char *what); /* may be NULL */
-    /* Once, later. The proof is the receiver's: NULL when the pod has shown nothing, and error, which
-     * is consumed, says why. */
+    /* Once, later. The proof is the receiver's: NULL when the pod has shown nothing. error, which is
+     * consumed, says why it has not shown all: with a proof, the pod was ended before it was done. */
     void (*done)(void *data, gpuc__machine_proof *proof, gpuc_error *error);
     void *data;
 } gpuc__pod_look_args; /* strings and resources are copied */

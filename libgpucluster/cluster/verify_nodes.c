@@ -273,7 +273,7 @@ static void on_look(void *data, gpuc__machine_proof *proof, gpuc_error *error)
         node_done(n, n->work->error || n->work->cancelled ? gpuc_error_unref(error) : error);
         return;
     }
-    if (!proof) {
+    if (error) {
         conclude(n, GPUC_CHECK_FAIL, gpuc_error_message(error), gpuc_error_remedy(error),
                  gpuc_error_evidence(error));
     } else if (n->free_count < n->offered) {

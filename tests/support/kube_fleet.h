@@ -13,6 +13,7 @@ typedef struct kube_fleet {
     const char *nodes, *pods, *runtime_classes; /* items of the lists */
     const char *denied;    /* "create jobs": of SelfSubjectAccessReview */
     const char *pod_phase; /* NULL: Succeeded */
+    int exit_code;         /* of the container, when the phase is an end */
     char *machine, *probe; /* what a pod's log says; the nonce is "nonce123" */
     json_t *jobs;          /* as they were created */
     int created, deleted, reviews;
@@ -103,8 +104,9 @@ static json_t *fleet_pod(const json_t *job)
 {
     const char *phase = fleet.pod_phase ? fleet.pod_phase : "Succeeded";
     const char *name = json_string_value(json_object_get(json_object_get(job, "metadata"), "name"));
-    json_t *state = strcmp(phase, "Succeeded") == 0
-                        ? json_pack("{s:{s:s, s:i}}", "terminated", "reason", "Completed", "exitCode", 0)
+    json_t *state = strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0
+                        ? json_pack("{s:{s:s, s:i}}", "terminated", "reason",
+                                    fleet.exit_code ? "Error" : "Completed", "exitCode", fleet.exit_code)
                         : json_pack("{s:{s:s, s:s}}", "waiting", "reason", "InvalidImageName",
                                     "message", "couldn't parse image name");
 
