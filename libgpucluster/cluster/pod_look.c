@@ -264,7 +264,7 @@ int gpuc__pod_look_start(gpuc__pod_look **out, const gpuc__pod_look_args *args, 
                                        .done = args->done,
                                        .data = args->data};
     gpuc__buf_init(&look->log, LOG_MAX);
-    look->shared = !whole_gpus(args->resources);
+    look->shared = args->shared || !whole_gpus(args->resources);
     look->started_ms = gpuc__now_ms();
     look->node = gpuc__strdup(args->node);
     rc = look->node ? gpuc__look_nonce(look->nonce, sizeof(look->nonce), err)

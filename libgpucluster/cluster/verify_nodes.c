@@ -54,6 +54,7 @@ typedef struct node {
     gpuc__machine_proof *proof;
     json_t *free_ones;
     long offered, free_count;
+    bool shared; /* offered are shares of GPUs */
     gpuc__chain chain; /* why it offers too few; link NULL: it does not */
 } node;
 
@@ -225,7 +226,7 @@ static void label(node *n)
 static void judge_offer(node *n, gpuc_error **err)
 {
     long want = n->work->gpus;
-    bool other = want >= 0 && want != gpuc__chain_gpus(n->object, true);
+    bool other = want >= 0 && !n->shared && want != gpuc__chain_gpus(n->object, true);
     char seen[160];
 
     if (!n->proof) {
@@ -261,6 +262,18 @@ static void conclude(node *n, int status, const char *text, const char *remedy, 
         label(n);
 }
 
+/* Of a node with shares of GPUs one GPU is looked at. */
+static void conclude_shared(node *n)
+{
+    const char *gpus = gpuc__json_text(n->object, "metadata", "labels", "nvidia.com/gpu.count", NULL);
+
+    if (gpus && strcmp(gpus, "1") == 0)
+        conclude(n, GPUC_CHECK_PASS, "a pod looked at the GPU of which the node offers shares", NULL, NULL);
+    else
+        conclude(n, GPUC_CHECK_SKIP, "a pod looked at one GPU; the node offers shares of its GPUs, and "
+                                     "a pod cannot ask for all of them", NULL, NULL);
+}
+
 static void on_look(void *data, gpuc__machine_proof *proof, gpuc_error *error)
 {
     node *n = data;
@@ -276,6 +289,8 @@ static void on_look(void *data, gpuc__machine_proof *proof, gpuc_error *error)
     if (error) {
         conclude(n, GPUC_CHECK_FAIL, gpuc_error_message(error), gpuc_error_remedy(error),
                  gpuc_error_evidence(error));
+    } else if (n->shared) {
+        conclude_shared(n);
     } else if (n->free_count < n->offered) {
         snprintf(text, sizeof(text),
                  "a pod looked at %ld of %ld GPUs; pods hold the others, which were left alone",
@@ -306,7 +321,8 @@ static void look_from_a_pod(node *n)
                                       .runtime_class = w->runtime_class,
                                       .run_id = w->run_id,
                                       .resources = n->free_ones,
-                                      .count = n->free_count,
+                                      .count = n->shared ? 1 : n->free_count,
+                                      .shared = n->shared,
                                       .limits = w->limits,
                                       .progress = on_progress,
                                       .done = on_look,
@@ -333,6 +349,11 @@ static void try_pod(node *n)
     } else if (!n->free_count) {
         snprintf(text, sizeof(text), "pods hold all %ld GPUs, which were left alone", n->offered);
         conclude(n, GPUC_CHECK_SKIP, text, NULL, NULL);
+    } else if (n->shared && n->free_count < n->offered) {
+        snprintf(text, sizeof(text),
+                 "pods hold %ld of %ld shares of its GPUs: no GPU is known to be free",
+                 n->offered - n->free_count, n->offered);
+        conclude(n, GPUC_CHECK_SKIP, text, NULL, NULL);
     } else {
         look_from_a_pod(n);
     }
@@ -356,6 +377,27 @@ static void on_chain(void *data, json_t *facts, gpuc_error *error)
         try_pod(n);
 }
 
+/* Of the shares of a GPU a pod may be refused more than one. */
+static void ask_for_one(json_t *free_ones)
+{
+    static const char *const names[] = {"nvidia.com/gpu", "nvidia.com/gpu.shared"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (json_object_get(free_ones, names[i]))
+            json_object_set_new(free_ones, names[i], json_string("1"));
+    }
+}
+
+static void count_gpus(node *n)
+{
+    json_decref(n->free_ones);
+    n->offered = gpuc__chain_gpus(n->object, false);
+    n->free_ones = gpuc__gpu_free(&n->free_count, n->object, n->work->usage);
+    n->shared = gpuc__gpu_shared(n->object);
+    if (n->shared)
+        ask_for_one(n->free_ones);
+}
+
 static void start_node(work *w, json_t *object)
 {
     node *n = gpuc__calloc(1, sizeof(*n));
@@ -373,8 +415,7 @@ static void start_node(work *w, json_t *object)
         n->next->link = &n->next;
     w->first = n;
     w->working++;
-    n->offered = gpuc__chain_gpus(object, false);
-    n->free_ones = gpuc__gpu_free(&n->free_count, object, w->usage);
+    count_gpus(n);
     if (n->offered && n->offered >= gpuc__chain_gpus(object, true)) {
         try_pod(n);
         return;

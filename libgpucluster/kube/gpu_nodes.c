@@ -53,6 +53,15 @@ int gpuc__gpu_node(bool *out, const json_t *node, gpuc_error **err)
     return GPUC_OK;
 }
 
+bool gpuc__gpu_shared(const json_t *node)
+{
+    const json_t *labels = gpuc__json_at(node, "metadata", "labels", NULL);
+    const char *strategy = json_string_value(json_object_get(labels, "nvidia.com/gpu.sharing-strategy"));
+
+    return (strategy && *strategy && strcmp(strategy, "none") != 0) ||
+           count_of(json_object_get(labels, "nvidia.com/gpu.replicas")) > 1;
+}
+
 static void add(json_t *sums, const char *name, long n)
 {
     json_object_set_new(sums, name, json_integer(json_integer_value(json_object_get(sums, name)) + n));

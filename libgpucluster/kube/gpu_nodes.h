@@ -12,6 +12,10 @@ bool gpuc__gpu_resource(const char *name);
 /* The node offers GPUs, or a label of gpu-labels.json says that it has some. */
 int gpuc__gpu_node(bool *out, const json_t *node, gpuc_error **err);
 
+/* What the node offers as nvidia.com/gpu are shares of GPUs (time-slicing, MPS), as feature discovery's
+ * labels say. */
+bool gpuc__gpu_shared(const json_t *node);
+
 /* What the pods hold: {NODE: {"nvidia.com/gpu": 3}}; those that have ended hold nothing. New; NULL
  * without memory. */
 json_t *gpuc__gpu_usage(const json_t *pods);

@@ -96,12 +96,32 @@ static void test_gpu_nodes__what_is_free(void **state)
     json_decref(usage);
 }
 
+static bool shared(const char *labels)
+{
+    json_t *node = json_pack("{s:{s:o}}", "metadata", "labels", json_loads(labels, 0, NULL));
+    bool is = gpuc__gpu_shared(node);
+
+    json_decref(node);
+    return is;
+}
+
+static void test_gpu_nodes__shares_of_gpus(void **state)
+{
+    assert_false(gpuc__gpu_shared(NULL));
+    assert_false(shared("{}"));
+    assert_false(shared("{\"nvidia.com/gpu.sharing-strategy\":\"none\",\"nvidia.com/gpu.replicas\":\"1\"}"));
+    assert_true(shared("{\"nvidia.com/gpu.sharing-strategy\":\"time-slicing\"}"));
+    assert_true(shared("{\"nvidia.com/gpu.sharing-strategy\":\"mps\",\"nvidia.com/gpu.replicas\":\"1\"}"));
+    assert_true(shared("{\"nvidia.com/gpu.replicas\":\"4\"}"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gpu_nodes__who_has_gpus),
         cmocka_unit_test(test_gpu_nodes__what_pods_hold),
         cmocka_unit_test(test_gpu_nodes__what_is_free),
+        cmocka_unit_test(test_gpu_nodes__shares_of_gpus),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
