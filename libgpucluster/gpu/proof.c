@@ -200,7 +200,7 @@ int gpuc__proof_set(gpuc__machine_proof *proof, const char *id, const char *gpu,
         observed = "switched off by the user";
         remedy = evidence = NULL;
     }
-    if (!threshold)
+    if (!threshold || !*threshold)
         threshold = limits = gpuc__limits_text(proof->table, id);
     if (!remedy && status > GPUC_CHECK_SKIP)
         remedy = gpuc__table_text(row, "remedy");

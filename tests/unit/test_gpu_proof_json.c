@@ -26,10 +26,13 @@ static void test_gpu_proof_json__proof_comes_back_from_json(void **state)
     again = NULL;
     json_decref(json);
     gpuc__proof_free(p);
-    json = json_loads("{\"name\":\"m\",\"checks\":[{\"id\":\"smi.run\",\"status\":\"fail\"},7],"
-                      "\"gpus\":[{},1]}", 0, NULL);
+    json = json_loads("{\"name\":\"m\",\"checks\":[{\"id\":\"smi.run\",\"status\":\"fail\","
+                      "\"threshold\":\"\"},7],\"gpus\":[{},1]}", 0, NULL);
     assert_int_equal(gpuc__proof_from_json(&again, json, NULL), GPUC_OK);
     assert_string_equal(gpuc__proof_find(again, "smi.run", NULL)->observed, "-");
+    second = gpuc__proof_to_json(again); /* what was read can be written */
+    assert_int_equal(json_array_size(json_object_get(second, "checks")), 1);
+    json_decref(second);
     gpuc__proof_free(again);
     json_decref(json);
 }
