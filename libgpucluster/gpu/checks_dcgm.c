@@ -26,7 +26,8 @@ static int severity_status(const json_t *result)
     return status == GPUC_CHECK_PASS ? GPUC_CHECK_FAIL : status;
 }
 
-static void add_result(gpuc__findings *f, const char *test, const json_t *result)
+/* True when it has passed: a test that was skipped says nothing. */
+static bool add_result(gpuc__findings *f, const char *test, const json_t *result)
 {
     const char *status = gpuc__table_text(result, "status");
 
@@ -34,21 +35,23 @@ static void add_result(gpuc__findings *f, const char *test, const json_t *result
         gpuc__found(f, severity_status(result), NULL, "%.60s failed", test);
     else if (strcasecmp(status, "warn") == 0 || strcasecmp(status, "warning") == 0)
         gpuc__found(f, GPUC_CHECK_WARN, NULL, "%.60s warned", test);
+    return strcasecmp(status, "pass") == 0;
 }
 
-/* Adds the results of all tests below; counts the tests. */
+/* Adds the results of all tests below; counts the tests that passed somewhere. */
 static size_t walk(gpuc__findings *f, json_t *value, int depth)
 {
     json_t *results = json_object_get(value, "results"), *below;
     const char *name = gpuc__table_text(value, "name"), *key;
     size_t count = 0, i;
+    bool passed = false;
 
     if (depth > DEPTH_MAX)
         return 0;
     if (json_is_array(results) && name[0]) {
         json_array_foreach(results, i, below)
-            add_result(f, name, below);
-        return 1;
+            passed |= add_result(f, name, below);
+        return passed;
     }
     json_array_foreach(value, i, below)
         count += walk(f, below, depth + 1);
@@ -57,28 +60,39 @@ static size_t walk(gpuc__findings *f, json_t *value, int depth)
     return count;
 }
 
+static void judge(gpuc__checkup *up, const gpuc__collect_after *a)
+{
+    gpuc__findings f = {0};
+    size_t passed = walk(&f, a->dcgm, 0);
+
+    if (!f.length && !passed) {
+        gpuc__checkup_result(up, "dcgm.diag", NULL, GPUC_CHECK_SKIP, NULL, NULL,
+                             "no test was run: dcgmi ended with status %d", a->dcgm_status);
+        return;
+    }
+    if (!f.length && a->dcgm_status)
+        gpuc__found(&f, GPUC_CHECK_WARN, NULL, "%zu tests passed, and dcgmi ended with status %d", passed,
+                    a->dcgm_status);
+    else if (!f.length)
+        gpuc__found(&f, GPUC_CHECK_PASS, NULL, "%zu tests passed", passed);
+    gpuc__checkup_findings(up, "dcgm.diag", NULL, &f, NULL, "");
+}
+
 void gpuc__check_dcgm(gpuc__checkup *up)
 {
     const gpuc__collect_after *a = &up->collect->after;
     int level = (int)gpuc__checkup_limit(up, "dcgm.diag", "level");
-    gpuc__findings f = {0};
-    size_t tests;
 
-    if (level < 1) {
+    if (level < 1)
         gpuc__checkup_not_applicable(up, "dcgm.diag", NULL, "not asked for (dcgm.diag: {level: 1})");
-    } else if (!a->dcgm_run) {
+    else if (!a->dcgm_run)
         gpuc__checkup_not_applicable(up, "dcgm.diag", NULL, "the machine was not looked at again");
-    } else if (a->dcgm_status == 127) {
+    else if (a->dcgm_status == 127)
         gpuc__checkup_not_applicable(up, "dcgm.diag", NULL, "there is no dcgmi on the machine");
-    } else if (!a->dcgm) {
+    else if (!a->dcgm)
         gpuc__checkup_result(up, "dcgm.diag", NULL, GPUC_CHECK_WARN,
                              "run \"dcgmi diag -r 1\" on the machine and read what it prints", NULL,
                              "dcgmi ended with status %d and no JSON", a->dcgm_status);
-    } else {
-        tests = walk(&f, a->dcgm, 0);
-        if (!f.length)
-            gpuc__found(&f, tests ? GPUC_CHECK_PASS : GPUC_CHECK_WARN, NULL, "%zu tests passed",
-                        tests);
-        gpuc__checkup_findings(up, "dcgm.diag", NULL, &f, NULL, "");
-    }
+    else
+        judge(up, a);
 }

@@ -93,17 +93,39 @@ static int refuse_value(const char *id, const char *name, const char *wanted, gp
     return rc;
 }
 
+/* A limit that is one of few whole numbers says up to which: "whole". */
+static int check_number(json_t *table, const char *id, const char *name, double number,
+                        gpuc_error **err)
+{
+    json_t *most = json_object_get(json_object_get(row_of(table, id), "whole"), name);
+    char wanted[60];
+
+    if (most && !(number >= 0 && number <= json_number_value(most) && number == floor(number))) {
+        snprintf(wanted, sizeof(wanted), "a whole number from 0 to %.0f", json_number_value(most));
+        return refuse_value(id, name, wanted, err);
+    }
+    if (!(number >= 0 && number <= LIMIT_MAX))
+        return refuse_value(id, name, "a number from 0 to 1e12", err);
+    return GPUC_OK;
+}
+
+int gpuc__limits_value_check(json_t *table, const char *id, const char *name, double number,
+                             gpuc_error **err)
+{
+    int rc = gpuc__limits_name_check(table, id, name, err);
+
+    return rc ? rc : check_number(table, id, name, number, err);
+}
+
 static int apply_limits(json_t *table, const char *id, json_t *wanted, gpuc_error **err)
 {
     json_t *row = row_of(table, id), *value, *limits = json_object_get(row, "limits");
     const char *name;
 
     json_object_foreach(wanted, name, value) {
-        int rc = gpuc__limits_name_check(table, id, name, err);
+        int rc = gpuc__limits_value_check(table, id, name,
+                                          json_is_number(value) ? json_number_value(value) : -1, err);
 
-        if (!rc && (!json_is_number(value) || json_number_value(value) < 0 ||
-                    json_number_value(value) > LIMIT_MAX))
-            rc = refuse_value(id, name, "a number from 0 to 1e12", err);
         if (rc)
             return rc;
         if (json_object_set(limits, name, value) < 0)
@@ -145,14 +167,15 @@ static bool read_number(double *out, const char *text)
     return end != text && !*end && !errno && isfinite(*out) && *out >= 0 && *out <= LIMIT_MAX;
 }
 
-static int set_limit(json_t *overrides, const char *id, const char *name, const char *value,
+static int set_limit(json_t *table, json_t *overrides, const char *id, const char *name, const char *value,
                      gpuc_error **err)
 {
     json_t *limits = json_object_get(overrides, id);
     double number;
+    int rc = gpuc__limits_value_check(table, id, name, read_number(&number, value) ? number : -1, err);
 
-    if (!read_number(&number, value))
-        return refuse_value(id, name, "a number from 0 to 1e12", err);
+    if (rc)
+        return rc;
     if (!json_is_object(limits)) {
         limits = json_object();
         if (json_object_set_new(overrides, id, limits) < 0)
@@ -188,9 +211,7 @@ int gpuc__limits_set(json_t *overrides, const char *id, const char *value, gpuc_
     if (row_of(table, id)) {
         rc = set_whole(overrides, id, value, err);
     } else if (*check && row_of(table, check)) {
-        rc = gpuc__limits_name_check(table, check, dot + 1, err);
-        if (!rc)
-            rc = set_limit(overrides, check, dot + 1, value, err);
+        rc = set_limit(table, overrides, check, dot + 1, value, err);
     } else {
         rc = gpuc__limits_name_check(table, id, NULL, err);
     }

@@ -11,6 +11,9 @@
 int gpuc__limits_apply(json_t *table, const json_t *overrides, gpuc_error **err);
 /* Checks one override, and says what is near. name NULL: the check as a whole ("off"). */
 int gpuc__limits_name_check(json_t *table, const char *id, const char *name, gpuc_error **err);
+/* The same, and whether the limit may have that number. */
+int gpuc__limits_value_check(json_t *table, const char *id, const char *name, double number,
+                             gpuc_error **err);
 /* Adds to overrides what a text says: "off" or a number for ID, "on" to undo it, with ID either a check
  * or CHECK.LIMIT: thermal.temp, mem.remap.uncorrectable_fail. GPUC_EINVAL, GPUC_ENOMEM. */
 int gpuc__limits_set(json_t *overrides, const char *id, const char *value, gpuc_error **err);

@@ -9,12 +9,13 @@
 
 /* Says at the node what the table says of the name. */
 static int check_name(const gpuc__build *b, json_t *table, const gpuc__spec_entry *entry,
-                      const char *id, const char *name)
+                      const char *id, const char *name) /* name NULL: the check as a whole */
 {
     gpuc_error *why = NULL;
     gpuc__spec_path path = {.length = 0};
     gpuc__spec_node at = {.line = entry->line, .column = entry->column};
-    int rc = gpuc__limits_name_check(table, id, name, &why);
+    int rc = name ? gpuc__limits_value_check(table, id, name, entry->value->number, &why)
+                  : gpuc__limits_name_check(table, id, NULL, &why);
 
     if (rc == GPUC_EINVAL) {
         gpuc__spec_path_key(&path, "checks");

@@ -41,7 +41,10 @@ clock() {
 dcgm() {
     command -v dcgmi >/dev/null 2>&1 || return 127
     case $GPUC_DCGM in 1) limit=120 ;; 2) limit=600 ;; *) limit=2400 ;; esac
-    timeout -k 5 "$limit" dcgmi diag -r "$GPUC_DCGM" -j 2>&1 | head -c 262144
+    # The status is dcgmi's, not that of what bounds its output.
+    { status=$( { { timeout -k 5 "$limit" dcgmi diag -r "$GPUC_DCGM" -j 2>&1 3>&- 4>&-; echo "$?" >&3; } |
+        head -c 262144 >&4; } 3>&1 ); } 4>&1
+    return "$status"
 }
 
 look() {
