@@ -90,12 +90,15 @@ static void on_computed(void *data, int status, const char *out, size_t out_leng
     gpuc__probe_free(probe);
 }
 
+/* Its tests take whole GPUs, and all of them. */
 static int dcgm_level(const gpuc__look *look)
 {
     double level = json_number_value(json_object_get(
         json_object_get(look->args.limits, "dcgm.diag"), "level"));
 
-    return level < 0 ? 0 : level > 3 ? 3 : (int)level;
+    if (level < 0 || gpuc__proof_any_busy(look->collect))
+        return 0;
+    return level > 3 ? 3 : (int)level;
 }
 
 /* DCGM's own diagnosis takes longer than the probe: its time is added to the deadline. */

@@ -69,6 +69,22 @@ static int mig_index(const gpuc__smi_mig *mig)
     return index->has_number && index->number >= 0 && index->number < 1000 ? (int)index->number : -1;
 }
 
+bool gpuc__proof_any_busy(const gpuc__collect *collect)
+{
+    char why[400];
+    bool busy = false;
+
+    for (size_t i = 0; collect->smi && i < collect->smi->gpu_count; i++) {
+        const gpuc__smi_gpu *gpu = &collect->smi->gpus[i];
+
+        if (!mig_enabled(gpu))
+            busy = busy || gpuc__gpu_busy(gpu, why, sizeof(why));
+        for (size_t k = 0; mig_enabled(gpu) && k < gpu->mig_count; k++)
+            busy = busy || gpuc__mig_busy(gpu, &gpu->migs[k], why, sizeof(why));
+    }
+    return busy;
+}
+
 static void explain(gpuc__checkup *up, const char *key, int status, int code, const char *error,
                     const char *stage, const char *detail)
 {

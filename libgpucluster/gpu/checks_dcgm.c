@@ -85,6 +85,9 @@ void gpuc__check_dcgm(gpuc__checkup *up)
 
     if (level < 1)
         gpuc__checkup_not_applicable(up, "dcgm.diag", NULL, "not asked for (dcgm.diag: {level: 1})");
+    else if (!a->dcgm_run && gpuc__proof_any_busy(up->collect))
+        gpuc__checkup_result(up, "dcgm.diag", NULL, GPUC_CHECK_SKIP,
+                             "verify again when no process runs on a GPU", NULL, "GPUs are in use");
     else if (!a->dcgm_run)
         gpuc__checkup_not_applicable(up, "dcgm.diag", NULL, "the machine was not looked at again");
     else if (a->dcgm_status == 127)

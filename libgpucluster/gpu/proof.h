@@ -75,6 +75,9 @@ int gpuc__proof_verdict(const gpuc__machine_proof *proof);
 int gpuc__proof_targets(char ***out, size_t *count, const gpuc__collect *collect, gpuc_error **err);
 void gpuc__proof_targets_free(char **list);
 
+/* A GPU or MIG device is in use: what takes the whole machine, such as DCGM's tests, must wait. */
+bool gpuc__proof_any_busy(const gpuc__collect *collect);
+
 /* The uuids that a pod must leave alone: of GPUs and MIG devices with running processes. As above. */
 int gpuc__proof_in_use(char ***out, size_t *count, const gpuc__machine_proof *proof, gpuc_error **err);
 /* Judges k8s.pod and k8s.compute by what the probe printed in a pod on the machine (container form).

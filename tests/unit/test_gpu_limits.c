@@ -31,6 +31,8 @@ static void test_gpu_limits__dcgm(void **state)
     gpu_expect_one(m, "", "dcgm.diag", NULL, SKIP, "not asked for", NULL);
     m.limits = "{\"dcgm.diag\": {\"level\": 1}}";
     gpu_expect_one(m, "", "dcgm.diag", NULL, SKIP, "not looked at again", NULL);
+    gpu_expect_one(m, "<processes><process_info><pid>7</pid></process_info></processes>",
+                   "dcgm.diag", NULL, SKIP, "GPUs are in use", "again");
     m.after = "==nonce123 begin dcgm\n\n==nonce123 end dcgm 127\n";
     gpu_expect_one(m, "", "dcgm.diag", NULL, SKIP, "no dcgmi", NULL);
     m.after = SECTION("dcgm", "nonsense");
