@@ -338,12 +338,30 @@ static void on_counted(gpuc__action *action, gpuc_error *error)
         run_pod(action);
 }
 
+/* At least as many as wanted are offered: nothing is missing. */
+static void count(gpuc__action *action, const json_t *node, long wanted)
+{
+    proving *p = action->work;
+    long gpus = gpuc__chain_gpus(node, false);
+    gpuc_error *error = NULL;
+    gpuc__node_state state;
+    char seen[80];
+
+    gpuc__node_read(&state, node);
+    p->offered = state.gpus;
+    snprintf(seen, sizeof(seen), "nvidia.com/gpu: %ld", gpus);
+    gpuc__proof_set(p->proof, "k8s.alloc", NULL, gpus == wanted ? GPUC_CHECK_PASS : GPUC_CHECK_FAIL, seen,
+                    NULL, NULL, NULL, &error);
+    on_counted(action, error);
+}
+
 /* Too few are offered: which link between the driver and the kubelet is missing? */
 static void on_chain(void *data, json_t *facts, gpuc_error *error)
 {
     gpuc__action *action = data;
     proving *p = action->work;
     gpuc__chain chain = {0};
+    const json_t *node;
     long wanted;
 
     action->kube_call = NULL;
@@ -351,9 +369,14 @@ static void on_chain(void *data, json_t *facts, gpuc_error *error)
         finish_unlabelled(action, error);
         return;
     }
-    wanted = gpuc__chain_wanted(action->member->gpus, json_object_get(facts, "node"),
-                                &p->proof->chain);
-    if (gpuc__chain_diagnose(&chain, wanted, facts, &p->proof->chain, &error) == GPUC_OK)
+    node = json_object_get(facts, "node");
+    wanted = gpuc__chain_wanted(action->member->gpus, node, &p->proof->chain);
+    if (gpuc__chain_diagnose(&chain, wanted, facts, &p->proof->chain, &error) == GPUC_OK && !chain.link) {
+        gpuc__chain_clear(&chain);
+        count(action, node, wanted); /* the plugin has come meanwhile */
+        return;
+    }
+    if (!error)
         gpuc__proof_set(p->proof, "k8s.alloc", NULL, GPUC_CHECK_FAIL, chain.observed, NULL,
                         chain.remedy, chain.evidence, &error);
     gpuc__chain_clear(&chain);
@@ -379,9 +402,7 @@ static void on_node(void *data, json_t *result, gpuc_error *error)
 {
     gpuc__action *action = data;
     proving *p = action->work;
-    long gpus = gpuc__chain_gpus(result, false), wanted;
-    gpuc__node_state state;
-    char seen[80];
+    long wanted;
 
     action->kube_call = NULL;
     if (error || action->cancelled) {
@@ -390,17 +411,10 @@ static void on_node(void *data, json_t *result, gpuc_error *error)
     }
     p->unproven = gpuc__node_is_unproven(result);
     wanted = gpuc__chain_wanted(action->member->gpus, result, &p->proof->chain);
-    if (gpus < wanted) {
+    if (gpuc__chain_gpus(result, false) < wanted)
         ask_why(action);
-        return;
-    }
-    gpuc__node_read(&state, result);
-    p->offered = state.gpus;
-    snprintf(seen, sizeof(seen), "nvidia.com/gpu: %ld", gpus);
-    gpuc__proof_set(p->proof, "k8s.alloc", NULL,
-                    gpus == wanted ? GPUC_CHECK_PASS : GPUC_CHECK_FAIL, seen, NULL,
-                    NULL, NULL, &error);
-    on_counted(action, error);
+    else
+        count(action, result, wanted);
 }
 
 static void look_at_node(gpuc__action *action)

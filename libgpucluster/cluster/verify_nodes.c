@@ -359,24 +359,6 @@ static void try_pod(node *n)
     }
 }
 
-static void on_chain(void *data, json_t *facts, gpuc_error *error)
-{
-    node *n = data;
-
-    n->call = NULL;
-    if (n->work->cancelled || n->work->error) {
-        gpuc_error_unref(error);
-        node_done(n, NULL);
-        return;
-    }
-    if (!error)
-        gpuc__chain_diagnose(&n->chain, -1, facts, NULL, &error);
-    if (error)
-        node_done(n, error);
-    else
-        try_pod(n);
-}
-
 /* Of the shares of a GPU a pod may be refused more than one. */
 static void ask_for_one(json_t *free_ones)
 {
@@ -396,6 +378,41 @@ static void count_gpus(node *n)
     n->shared = gpuc__gpu_shared(n->object);
     if (n->shared)
         ask_for_one(n->free_ones);
+}
+
+/* The node as it is by now. */
+static void take_node(node *n, json_t *object)
+{
+    const char *name = gpuc__json_text(object, "metadata", "name", NULL);
+
+    if (!name || strcmp(name, n->name) != 0)
+        return;
+    json_incref(object);
+    json_decref(n->object);
+    n->object = object;
+    n->name = name;
+    count_gpus(n);
+}
+
+static void on_chain(void *data, json_t *facts, gpuc_error *error)
+{
+    node *n = data;
+
+    n->call = NULL;
+    if (n->work->cancelled || n->work->error) {
+        gpuc_error_unref(error);
+        node_done(n, NULL);
+        return;
+    }
+    if (!error)
+        gpuc__chain_diagnose(&n->chain, -1, facts, NULL, &error);
+    if (error) {
+        node_done(n, error);
+        return;
+    }
+    if (!n->chain.link) /* enough is offered meanwhile */
+        take_node(n, json_object_get(facts, "node"));
+    try_pod(n);
 }
 
 static void start_node(work *w, json_t *object)

@@ -11,6 +11,7 @@ typedef struct kube_fleet {
     http_server server;
     pthread_mutex_t mutex;
     const char *nodes, *pods, *runtime_classes; /* items of the lists */
+    const char *node;      /* as it is when it is asked for by its name; NULL: without GPUs */
     const char *denied;    /* "create jobs": of SelfSubjectAccessReview */
     const char *pod_phase; /* NULL: Succeeded */
     int exit_code;         /* of the container, when the phase is an end */
@@ -170,7 +171,8 @@ static bool fleet_answer(int fd, const http_server_request *r)
     } else if (strncmp(t, "/api/v1/nodes?", 14) == 0)
         fleet_list(fd, fleet.nodes);
     else if (strncmp(t, "/api/v1/nodes/", 14) == 0)
-        http_server_answer(fd, 200, "{\"metadata\":{\"name\":\"n\"},\"status\":{}}");
+        http_server_answer(fd, 200, fleet.node ? fleet.node
+                                               : "{\"metadata\":{\"name\":\"n\"},\"status\":{}}");
     else if (strncmp(t, "/api/v1/pods?", 13) == 0)
         fleet_list(fd, fleet.pods);
     else if (strstr(t, "runtimeclasses"))

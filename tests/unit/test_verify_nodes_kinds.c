@@ -54,11 +54,31 @@ static void test_verify_nodes_kinds__shares_of_many_or_in_use(void **state)
     end();
 }
 
+/* Too few when the nodes were listed, enough when it was asked why: what is offered now counts. */
+static void test_verify_nodes_kinds__offered_meanwhile(void **state)
+{
+    char message[600];
+    json_t *root;
+    int code;
+
+    begin(NODE("late", "\"capacity\":{\"nvidia.com/gpu\":\"1\"},\"allocatable\":{\"nvidia.com/gpu\":\"0\"}",
+               ""), "");
+    fleet.node = NODE("late", GPUS(1), "");
+    root = run(&code, message, sizeof(message));
+    if (code != GPUC_OK)
+        fail_msg("%s", message);
+    is(root, "late", "k8s.alloc", "pass", "1 of 1");
+    is(root, "late", "k8s.pod", "pass", "all of its 1 GPUs");
+    json_decref(root);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verify_nodes_kinds__shares),
         cmocka_unit_test(test_verify_nodes_kinds__shares_of_many_or_in_use),
+        cmocka_unit_test(test_verify_nodes_kinds__offered_meanwhile),
     };
 
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
