@@ -118,7 +118,8 @@ containerd_config() {
         { value = $0; sub(/^[^=]*= */, "", value); gsub(/[\047"]/, "", value) }
         $1 == "BinaryName" && table ~ /\.containerd\.runtimes\.nvidia\.options$/ { print "binary=" value }
         $1 == "default_runtime_name" { print "default_handler=" value }'
-    find /etc/containerd -name '*.toml' -newer /run/containerd/containerd.sock 2>/dev/null |
+    # certs.d is read at each pull, not at the start
+    find /etc/containerd -name certs.d -prune -o -name '*.toml' -newer /run/containerd/containerd.sock -print 2>/dev/null |
         head -n 1 | sed 's/^/unread=/'
 }
 
