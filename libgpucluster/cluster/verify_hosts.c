@@ -12,8 +12,10 @@
 #include "util/error.h"
 
 #define TICK_MS 500
-/* Who takes longer to answer is waited for, but keeps nobody from having a turn. */
+/* Who takes longer to answer is waited for, but keeps nobody from having a turn; so many times as may
+ * be under way may be waited for like that. */
 #define SLOW_MS 5000
+#define SLOW_TIMES 2
 
 typedef struct host {
     struct work *work;
@@ -29,7 +31,7 @@ typedef struct work {
     gpuc_cluster *cluster;
     gpuc__tally tally;
     host *hosts; /* those under way */
-    size_t next, working;
+    size_t next, working, slow; /* slow: those that have given their turn away */
     gpuc_error *error; /* of ours, which ends it all */
     uv_timer_t *timer;
     bool cancelled, ended;
@@ -117,7 +119,9 @@ static void host_done(host *h, gpuc__machine_proof *proof, gpuc_error *error)
 {
     work *w = h->work;
 
-    if (!h->slow)
+    if (h->slow)
+        w->slow--;
+    else
         w->working--;
     free_host(h);
     if (proof)
@@ -262,9 +266,10 @@ static void on_tick(uv_timer_t *timer)
     work *w = timer->data;
     uint64_t now = gpuc__clock_ms();
 
-    for (host *h = w->hosts; h; h = h->next) {
+    for (host *h = w->hosts; h && w->slow < SLOW_TIMES * (size_t)w->cluster->parallel; h = h->next) {
         if (h->connecting && !h->slow && now >= h->since + SLOW_MS) {
             h->slow = true;
+            w->slow++;
             w->working--;
         }
     }
