@@ -175,6 +175,14 @@ void gpuc__check_log(gpuc__checkup *up)
     unsigned char used[GPUC__KLOG_EVENTS_MAX] = {0};
     judge j = {.up = up, .used = used};
 
+    if (!log && up->collect->not_root) {
+        gpuc__checkup_result(up, "log.xid", NULL, GPUC_CHECK_SKIP,
+                             "log in as root or a user with sudo, or let the user read the journal "
+                             "(group systemd-journal)",
+                             NULL, "this user may not read the kernel log");
+        gpuc__checkup_not_applicable(up, "log.fallen", NULL, "no kernel log could be read");
+        return;
+    }
     if (!log) {
         gpuc__checkup_result(up, "log.xid", NULL, GPUC_CHECK_WARN,
                              "let journald keep the kernel's messages, or allow root to read dmesg",

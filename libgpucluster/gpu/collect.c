@@ -53,6 +53,8 @@ static void read_facts(gpuc__collect *c, gpuc__section s)
             c->simulated = true;
         if (gpuc__slice_starts(line, "driver_shown=1"))
             c->driver_shown = true;
+        if (gpuc__slice_starts(line, "not_root=1"))
+            c->not_root = true;
         if (gpuc__slice_starts(line, "bandwidth_shown=1"))
             c->bandwidth_shown = true;
         for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

@@ -61,6 +61,7 @@ typedef struct gpuc__collect_after {
 typedef struct gpuc__collect {
     bool simulated; /* the marker directory is there, or nvidia-smi's document says so */
     bool complete;  /* the script reached its end */
+    bool not_root;  /* nor was sudo to be had: what only root may read is missing */
 
     bool pci_known;
     gpuc__pci_device *pci; /* NVIDIA functions of all classes */

@@ -235,6 +235,8 @@ static void test_gpu_checks_system__kernel_log(void **state)
     gpu_expect_one(m, "", "log.xid", NULL, FAIL, "Xid 79", NULL); /* which is not there any more */
     m.no_kernel_log = true;
     gpu_expect_one(m, "", "log.xid", NULL, WARN, "no kernel log", "journald");
+    m.facts = "not_root=1";
+    gpu_expect_one(m, "", "log.xid", NULL, SKIP, "may not read the kernel log", "sudo");
 }
 
 static void test_gpu_checks_system__applications_faults_repeat(void **state)

@@ -36,6 +36,7 @@ facts() {
     [ ! -d "$marker" ] || echo simulated=1
     [ ! -d "$proc" ] || echo driver_shown=1
     echo "time=$(date +%s)"
+    [ "$(id -u)" = 0 ] || echo not_root=1
     echo "kernel=$(uname -r)"
     echo "boot_id=$(head -c 64 /proc/sys/kernel/random/boot_id 2>/dev/null)"
     [ ! -d "$proc/driver/nvidia/gpus" ] ||
