@@ -444,9 +444,11 @@ static void begin_watch(gpuc__job_run *r, int which)
     char *path = gpuc__kube_path(pods ? "/api/v1/namespaces/%s/pods"
                                       : "/apis/batch/v1/namespaces/%s/jobs",
                                  r->namespace_, NULL);
-    char *query = gpuc__kube_path(by_name ? "fieldSelector=metadata.name%%3D%s"
-                                          : "labelSelector=gpucluster/job%%3D%s",
-                                  r->name, NULL);
+    /* Pods of an earlier run whose Job had this name may still be there: the run's own only. */
+    char *query = by_name ? gpuc__kube_path("fieldSelector=metadata.name%%3D%s", r->name, NULL)
+                          : gpuc__kube_path("labelSelector=gpucluster/job%%3D%s%%2C"
+                                            "gpucluster/run-id%%3D%s",
+                                            r->name, r->run_id, NULL);
     gpuc__kube_call *call = NULL;
 
     if (path && query)

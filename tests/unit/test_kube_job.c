@@ -125,6 +125,7 @@ static void test_job__runs_streams_and_cleans_up(void **state)
     assert_string_equal(o.states, "Pending,Running,Succeeded,");
     assert_int_equal(kube_api_asked("DELETE"), 1);
     assert_int_equal(kube_api_asked("labelSelector=gpucluster/job%3Dnvidia-smi-r1-"), 3);
+    assert_int_equal(kube_api_asked("%2Cgpucluster/run-id%3Dr1"), 3); /* no earlier run's pods */
     kube_api_end();
 }
 
