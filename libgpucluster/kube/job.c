@@ -18,7 +18,7 @@
 #define MARGIN_MS 60000      /* over the workload's own deadline, which the cluster enforces */
 #define JOB_VERDICT_MS 5000  /* a failed pod: for the Job to say whether it was the deadline */
 #define LOGS_MS 90000        /* after the end of all: for what is left of the logs */
-#define CLEANUP_MS 15000
+#define REQUEST_MS 15000
 
 static void settle(gpuc__job_run *r);
 
@@ -27,6 +27,7 @@ static void run_free(gpuc__job_run *r)
     gpuc__job_pods_free(r);
     gpuc__free(r->title);
     gpuc__free(r->run_id);
+    gpuc__free(r->uid);
     gpuc__free(r->node);
     gpuc__free(r->namespace_);
     gpuc__free(r->name);
@@ -108,14 +109,9 @@ static void remember_why(gpuc__job_run *r, const gpuc__reason *next)
     r->why_remedy = remedy;
 }
 
-static bool same(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 static void set_reason(gpuc__job_run *r, gpuc__reason *next)
 {
-    bool news = !same(r->now.phase, next->phase) || !same(r->now.text, next->text);
+    bool news = !gpuc__job_same(r->now.phase, next->phase) || !gpuc__job_same(r->now.text, next->text);
     gpuc__job_end end;
 
     /* Reasons that are not borne for long may take turns: ErrImagePull, ImagePullBackOff. */
@@ -170,7 +166,7 @@ static bool reduce_many(gpuc__reason *next, gpuc__job_run *r)
         return false;
     for (size_t i = 0; i < r->pod_count; i++)
         started = started || r->pods[i]->now.started;
-    r->telling = strcmp(job.phase, "Succeeded") == 0 || same(job.reason, "DeadlineExceeded")
+    r->telling = strcmp(job.phase, "Succeeded") == 0 || gpuc__job_same(job.reason, "DeadlineExceeded")
                      ? NULL
                      : telling_pod(r, job.ended);
     if (r->telling) {
@@ -330,7 +326,7 @@ static bool condition_is(const json_t *pod, const char *type, const char *status
         const char *its = gpuc__json_text(c, "type", NULL);
 
         if (its && strcmp(its, type) == 0)
-            return same(gpuc__json_text(c, "status", NULL), status);
+            return gpuc__job_same(gpuc__json_text(c, "status", NULL), status);
     }
     return false;
 }
@@ -456,7 +452,7 @@ static void begin_watch(gpuc__job_run *r, int which)
             r->kube, &(gpuc__kube_watch_args){.path = path,
                                               .query = query,
                                               .deadline_ms =
-                                                  (int)(r->deadline - r->begun) + CLEANUP_MS,
+                                                  (int)(r->deadline - r->begun) + REQUEST_MS,
                                               .event = pods ? on_pod : on_job,
                                               .done = pods ? on_pods_end : on_jobs_end,
                                               .data = r});
@@ -501,7 +497,7 @@ static void begin_events(gpuc__job_run *r, const json_t *object)
     path = gpuc__kube_path("/api/v1/namespaces/%s/events", r->namespace_, NULL);
     query = gpuc__kube_path("fieldSelector=involvedObject.uid%%3D%s", uid, NULL);
     begin_child(r, GPUC__JOB_EVENTS,
-                path && query ? gpuc__kube_list(r->kube, path, query, CLEANUP_MS, on_events, r)
+                path && query ? gpuc__kube_list(r->kube, path, query, REQUEST_MS, on_events, r)
                               : NULL);
     gpuc__free(path);
     gpuc__free(query);
@@ -525,44 +521,56 @@ static void on_tick(void *data, json_t *result, gpuc_error *error)
 
 /* ---- creation ---- */
 
+static void begin_watching(gpuc__job_run *r, json_t *object)
+{
+    r->events_at = gpuc__clock_ms();
+    if (!r->is_pod) {
+        r->job = json_incref(object);
+        begin_watch(r, GPUC__JOB_JOBS);
+    }
+    begin_watch(r, GPUC__JOB_PODS);
+    begin_child(r, GPUC__JOB_TICK, gpuc__kube_delay(r->kube, TICK_MS, on_tick, r));
+}
+
 static void on_existing(void *data, json_t *result, gpuc_error *error)
 {
     gpuc__job_run *r = data;
-    const char *run_id = gpuc__json_text(result, "metadata", "labels", "gpucluster/run-id", NULL);
-    const char *node = gpuc__json_text(result, "metadata", "annotations", "gpucluster/node", NULL);
 
     r->children[GPUC__JOB_CREATE] = NULL;
-    if (!error && (!same(run_id, r->run_id) || !same(node, r->node))) {
+    if (!error && !gpuc__job_run_owns(r, result)) {
         gpuc__error_set(&error, GPUC_EEXIST, GPUC_DOMAIN_JOB,
                         "a %s %s/%s that is not ours stands in the way", r->is_pod ? "pod" : "job",
                         r->namespace_, r->name);
         gpuc__error_remedy(&error, "delete it, or use another namespace");
+        r->may_exist = false;
     }
     if (error) {
         stop(r, error);
-    } else if (!r->stopping) {
+    } else { /* when cancelled meanwhile it is to be deleted */
         r->created = true;
-        r->events_at = gpuc__clock_ms();
-        if (!r->is_pod) {
-            r->job = json_incref(result);
-            begin_watch(r, GPUC__JOB_JOBS);
-        }
-        begin_watch(r, GPUC__JOB_PODS);
-        begin_child(r, GPUC__JOB_TICK, gpuc__kube_delay(r->kube, TICK_MS, on_tick, r));
-    } else {
-        r->created = true; /* cancelled meanwhile: it is to be deleted */
+        r->uid = gpuc__strdup(gpuc__json_text(result, "metadata", "uid", NULL));
+        if (!r->stopping)
+            begin_watching(r, result);
     }
     settle(r);
+}
+
+/* Whether the only answer to the POST said that nothing was made. A try before it, whose answer was
+ * lost, may have made it all the same: then the error wraps that of the last try. */
+static bool is_refusal(const gpuc_error *error)
+{
+    int status = gpuc_error_native_code(error);
+
+    return status >= 400 && status < 500 && !gpuc_error_retryable(error) &&
+           gpuc_error_code(error) != GPUC_EEXIST && !gpuc_error_cause(error);
 }
 
 static void on_created(void *data, json_t *result, gpuc_error *error)
 {
     gpuc__job_run *r = data;
 
+    r->may_exist = !error || !is_refusal(error);
     if (!error || gpuc_error_code(error) != GPUC_EEXIST || r->stopping) {
-        /* A POST that was cut may have been done all the same: then there is a Job to delete. */
-        if (error && r->cancelled)
-            r->created = true;
         on_existing(r, result, error);
         return;
     }
@@ -576,36 +584,6 @@ static void on_created(void *data, json_t *result, gpuc_error *error)
 }
 
 /* ---- the end ---- */
-
-static void on_cleaned(void *data, json_t *result, gpuc_error *error)
-{
-    gpuc__job_run *r = data;
-
-    r->children[GPUC__JOB_CLEANUP] = NULL;
-    if (error && gpuc_error_code(error) != GPUC_ENOTFOUND)
-        gpuc__log(gpuc__kube_context(r->kube), GPUC_LOG_WARN, "kube",
-                  "the %s %s/%s could not be deleted%s: %s", r->is_pod ? "pod" : "job",
-                  r->namespace_, r->name,
-                  r->is_pod ? "" : "; it goes by itself an hour after its end",
-                  gpuc_error_message(error));
-    gpuc_error_unref(error);
-    settle(r);
-}
-
-static void begin_cleanup(gpuc__job_run *r)
-{
-    char *path = gpuc__asprintf("%s?propagationPolicy=Background", r->path);
-
-    r->cleaned = true;
-    if (path)
-        r->children[GPUC__JOB_CLEANUP] =
-            gpuc__kube_send(r->kube, &(gpuc__kube_args){.method = "DELETE",
-                                                        .path = path,
-                                                        .deadline_ms = CLEANUP_MS,
-                                                        .done = on_cleaned,
-                                                        .data = r});
-    gpuc__free(path);
-}
 
 static bool is_to_go(const gpuc__job_run *r)
 {
@@ -630,8 +608,8 @@ static void settle(gpuc__job_run *r)
     }
     if (busy)
         return;
-    if (r->created && !r->cleaned && is_to_go(r))
-        begin_cleanup(r);
+    if (r->may_exist && !r->cleaned && is_to_go(r))
+        gpuc__job_run_clean(r);
     if (r->children[GPUC__JOB_CLEANUP])
         return;
     error = r->error;
@@ -678,7 +656,7 @@ static int read_object(gpuc__job_run *r, const json_t *object, gpuc_error **err)
 
     if (rc != GPUC_OK)
         return rc;
-    r->is_pod = same(kind, "Pod");
+    r->is_pod = gpuc__job_same(kind, "Pod");
     r->single = r->is_pod || (tries == 0 && number(object, "completions", 1) == 1 &&
                               number(object, "parallelism", 1) == 1);
     r->collection = gpuc__strndup(r->path, (size_t)(strrchr(r->path, '/') - r->path));

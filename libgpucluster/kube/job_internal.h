@@ -45,6 +45,7 @@ struct gpuc__job_run {
     gpuc__kube *kube;
     gpuc__job_run_args args;
     char *title, *run_id, *node, *namespace_, *name;
+    char *uid;    /* of the workload, once it is known that it is ours */
     bool is_pod;  /* the workload is a bare Pod */
     bool single;  /* one pod and no second try: its end is the run's */
     json_t *job, *events, *node_object;
@@ -56,7 +57,9 @@ struct gpuc__job_run {
     gpuc__job_pod *telling;  /* that pod; NULL: the job itself */
     uint64_t begun, deadline, reason_since, ended_at, events_at, node_at;
     char *why, *why_remedy;  /* the last known reason why a pod does not start */
+    bool may_exist;          /* the workload may have been made, whatever the answer was */
     bool created, log_begun, stopping, cleaned, cancelled;
+    uint64_t clean_until;
     gpuc_error *error;       /* what the run ends with */
 };
 
@@ -70,6 +73,13 @@ char *gpuc__job_node_name(const char *name, const char *run_id, const char *node
 /* job.c */
 void gpuc__job_run_evaluate(gpuc__job_run *run);
 void gpuc__job_run_stop_nomem(gpuc__job_run *run);
+
+/* job_clean.c */
+bool gpuc__job_same(const char *a, const char *b); /* equal, or both NULL */
+/* Whether this object of the workload's name is the one that this run has made. */
+bool gpuc__job_run_owns(const gpuc__job_run *run, const json_t *object);
+/* Deletes the workload if it is the run's own; then the run is evaluated again. */
+void gpuc__job_run_clean(gpuc__job_run *run);
 
 /* job_pods.c */
 /* What a watch tells of a pod; false without memory or with too many pods. */

@@ -177,6 +177,8 @@ static bool fleet_answer(int fd, const http_server_request *r)
         fleet_list(fd, fleet.pods);
     else if (strstr(t, "runtimeclasses"))
         fleet_list(fd, fleet.runtime_classes);
+    else if (strstr(t, "/jobs/") && fleet_job(t))
+        fleet_json(fd, 200, json_incref(fleet_job(t)));
     else if (strstr(t, "/jobs?"))
         fleet_list_of(fd, json_incref(fleet_job(t)));
     else if (strstr(t, "/log?"))

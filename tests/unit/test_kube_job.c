@@ -97,7 +97,8 @@ static void wait_done(outcome *o)
 #define JOB_WATCH "/jobs?watch"
 #define QUIET(target) {"GET", target, 200, "", KUBE_HANG, .times = -1}
 #define CREATED {"POST", "/apis/batch/v1/namespaces/default/jobs", 201, "{" OURS "}"}
-#define DELETED {"DELETE", "propagationPolicy=Background", 200, "{}"}
+#define DELETED                                                                                    \
+    {"GET", "/jobs/nvidia-smi-r1-", 200, "{" OURS "}"}, {"DELETE", "/jobs/nvidia-smi-r1-", 200, "{}"}
 
 static void test_job__runs_streams_and_cleans_up(void **state)
 {

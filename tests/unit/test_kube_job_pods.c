@@ -80,7 +80,8 @@ static json_int_t of(const json_t *object, const char *key)
 #define META(name)                                                                                 \
     "'metadata':{'name':'" name "','namespace':'d','uid':'u','labels':{'gpucluster/run-id':'r1'}}"
 #define JOB(spec) "{'apiVersion':'batch/v1','kind':'Job'," META("j") ",'spec':" spec "}"
-#define ANSWER "{\"metadata\":{\"name\":\"j\",\"labels\":{\"gpucluster/run-id\":\"r1\"}}}"
+#define ANSWER                                                                                     \
+    "{\"metadata\":{\"name\":\"j\",\"uid\":\"u\",\"labels\":{\"gpucluster/run-id\":\"r1\"}}}"
 #define CREATED {"POST", "/apis/batch/v1/namespaces/d/jobs", 201, ANSWER}
 #define LIST(items) "{\"metadata\":{\"resourceVersion\":\"10\"},\"items\":[" items "]}"
 #define COMPLETE                                                                                   \
@@ -98,7 +99,8 @@ static json_int_t of(const json_t *object, const char *key)
     "{\"phase\":\"Running\",\"conditions\":[" conditions "],\"containerStatuses\":[{\"name\":\"c\","  \
     "\"state\":{\"running\":{}}}]}"
 #define QUIET(target) {"GET", target, 200, "", KUBE_HANG, .times = -1}
-#define DELETED {"DELETE", "propagationPolicy=Background", 200, "{}"}
+#define DELETED_AS(answer) {"GET", "/jobs/j", 200, answer}, {"DELETE", "/jobs/j", 200, "{}"}
+#define DELETED DELETED_AS(ANSWER)
 #define T "2026-01-01T00:00:01Z "
 
 /* A first try failed, the job took another: the job has succeeded, and both have told their lines. */
@@ -180,6 +182,7 @@ static void test_job_pods__every_container_has_its_log(void **state)
         {"GET", "log?container=a", 200, T "two\n", .times = -1},
         {"GET", "previous=true", 200, T "three\n"},
         {"GET", "log?container=b", 200, "2026-01-01T00:00:05Z four\n", .times = -1},
+        {"GET", "/api/v1/namespaces/d/pods/p", 200, ANSWER, .unless = "log"},
         {"DELETE", "/api/v1/namespaces/d/pods/p", 200, "{}"}, {NULL}};
     char list[2048];
     outcome o = {0};
@@ -205,8 +208,8 @@ static void test_job_pods__every_container_has_its_log(void **state)
     "'gpucluster/run-id':'r1'},'annotations':{'gpucluster/node':'n1'}},'spec':{'backoffLimit':0,"  \
     "'activeDeadlineSeconds':60}}"
 #define PINNED_ANSWER                                                                              \
-    "{\"metadata\":{\"name\":\"j\",\"labels\":{\"gpucluster/run-id\":\"r1\"},\"annotations\":{"    \
-    "\"gpucluster/node\":\"n1\"}}}"
+    "{\"metadata\":{\"name\":\"j\",\"uid\":\"u\",\"labels\":{\"gpucluster/run-id\":\"r1\"},"           \
+    "\"annotations\":{\"gpucluster/node\":\"n1\"}}}"
 
 static void test_job_pods__a_machine_that_is_no_node_is_told_at_once(void **state)
 {
@@ -217,7 +220,7 @@ static void test_job_pods__a_machine_that_is_no_node_is_told_at_once(void **stat
          LIST("{\"metadata\":{\"name\":\"p\"},\"status\":{\"phase\":\"Pending\",\"conditions\":[{"
               "\"type\":\"PodScheduled\",\"status\":\"False\",\"reason\":\"Unschedulable\",\"message\""
               ":\"0/2 nodes are available: 2 node(s) didn't match Pod's node affinity\"}]}}")},
-        QUIET("/pods?watch"), DELETED, {NULL}}; /* the node: 404 */
+        QUIET("/pods?watch"), DELETED_AS(PINNED_ANSWER), {NULL}}; /* the node: 404 */
     outcome o = {0};
     uint64_t begin = gpuc__clock_ms();
 
@@ -253,7 +256,7 @@ static void test_job_pods__a_node_that_vanishes_is_the_reason(void **state)
          "\"Unknown\",\"reason\":\"NodeStatusUnknown\",\"message\":\"Kubelet stopped posting\"}]}}",
          .times = -1},
         {"GET", "/log", 500, "dial tcp n1:10250: no route to host", .times = -1},
-        DELETED, {NULL}};
+        DELETED_AS(PINNED_ANSWER), {NULL}};
     outcome o = {0};
 
     run(&o, steps, PINNED, (gpuc__job_run_args){.title = "t"});
