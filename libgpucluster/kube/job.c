@@ -17,7 +17,7 @@
 #define NODE_EVERY_MS 3000
 #define MARGIN_MS 60000      /* over the workload's own deadline, which the cluster enforces */
 #define JOB_VERDICT_MS 5000  /* a failed pod: for the Job to say whether it was the deadline */
-#define LOGS_MS 90000        /* after the end of all: for what is left of the logs */
+#define LOGS_MS 90000        /* after the end of all and the last line: for the rest of the logs */
 #define REQUEST_MS 15000
 
 static void settle(gpuc__job_run *r);
@@ -244,21 +244,44 @@ static gpuc_error *failure(gpuc__job_run *r, int code, const char *what)
     return error;
 }
 
-static void conclude(gpuc__job_run *r)
+/* Whether all pods that the Job counts as succeeded have been seen to end: when their watch lags, their
+ * logs are yet to begin. */
+static bool are_pods_known(const gpuc__job_run *r)
+{
+    const json_t *succeeded = gpuc__json_at(r->job, "status", "succeeded", NULL);
+
+    return strcmp(r->now.phase, "Succeeded") != 0 ||
+           (json_int_t)gpuc__job_pods_succeeded(r) >= json_integer_value(succeeded);
+}
+
+/* The error of a run that ended well but for its logs; NULL when they are read. */
+static gpuc_error *log_failure(gpuc__job_run *r)
 {
     gpuc_error **log_error = gpuc__job_pods_log_error(r), *error = NULL;
+    bool known = are_pods_known(r);
     gpuc__job_end end = end_of(r);
 
-    if (strcmp(r->now.phase, "Succeeded") != 0) {
-        error = failure(r, GPUC_EREMOTE, "failed");
-    } else if (log_error) {
+    if (log_error) {
         error = *log_error;
         *log_error = NULL;
-        gpuc__call_wrap(&error, "the job %s%s%s succeeded, but its log was not read to its end",
-                        r->title, end.node ? " on the node " : "", end.node ? end.node : "");
-        gpuc__error_at(&error, end.node, NULL);
+    } else if (!known || !gpuc__job_pods_logs_done(r)) {
+        gpuc__error_set(&error, GPUC_ETIMEDOUT, GPUC_DOMAIN_JOB, "%s within %llu s",
+                        known ? "its stream brought nothing more and did not end"
+                              : "the API server did not tell of all its pods",
+                        (unsigned long long)r->logs_ms / 1000);
+        gpuc__error_remedy(&error, "run it again with cleanup=never and read it with kubectl logs");
+        gpuc__error_retryable(&error, true);
     }
-    stop(r, error);
+    gpuc__call_wrap(&error, "the job %s%s%s succeeded, but its log was not read to its end", r->title,
+                    end.node ? " on the node " : "", end.node ? end.node : "");
+    gpuc__error_at(&error, end.node, NULL);
+    return error;
+}
+
+static void conclude(gpuc__job_run *r)
+{
+    stop(r, strcmp(r->now.phase, "Succeeded") == 0 ? log_failure(r)
+                                                   : failure(r, GPUC_EREMOTE, "failed"));
 }
 
 /* A failed pod whose Job has not said yet whether its deadline was why. */
@@ -270,14 +293,17 @@ static bool verdict_open(const gpuc__job_run *r)
 }
 
 /* Whether the logs are read, as far as they can be: of a pod that was taken away with its node, or by
- * someone, nothing more may come. */
+ * someone, nothing more may come. A log that still brings lines is not cut before the run's deadline,
+ * at which its stream ends. */
 static bool logs_over(const gpuc__job_run *r)
 {
-    uint64_t waited = gpuc__clock_ms() - r->ended_at;
+    uint64_t since = r->line_at > r->ended_at ? r->line_at : r->ended_at;
+    uint64_t waited = gpuc__clock_ms() - since;
     bool taken = r->telling && strcmp(r->now.phase, "Failed") == 0 &&
                  gpuc__json_at(r->telling->object, "metadata", "deletionTimestamp", NULL);
 
-    return gpuc__job_pods_logs_done(r) || waited > LOGS_MS || (taken && waited > JOB_VERDICT_MS);
+    return (gpuc__job_pods_logs_done(r) && are_pods_known(r)) || waited > r->logs_ms ||
+           (taken && waited > JOB_VERDICT_MS);
 }
 
 static void check_patience(gpuc__job_run *r)
@@ -692,6 +718,7 @@ int gpuc__job_run_start(gpuc__job_run **out, gpuc__kube *kube, const gpuc__job_r
     r->kube = gpuc__kube_ref(kube);
     r->args = *args;
     r->now.exit_code = r->now.grace_s = -1;
+    r->logs_ms = LOGS_MS;
     rc = read_object(r, object, err);
     r->args.params = (gpuc__job_params){0}; /* its strings are the caller's */
     r->args.object = NULL;

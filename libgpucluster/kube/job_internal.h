@@ -59,7 +59,8 @@ struct gpuc__job_run {
     char *why, *why_remedy;  /* the last known reason why a pod does not start */
     bool may_exist;          /* the workload may have been made, whatever the answer was */
     bool created, log_begun, stopping, cleaned, cancelled;
-    uint64_t clean_until;
+    uint64_t clean_until, line_at;
+    uint64_t logs_ms;        /* how long it waits for lines once all has ended; tests wait less */
     gpuc_error *error;       /* what the run ends with */
 };
 
@@ -90,6 +91,8 @@ bool gpuc__job_pods_look(gpuc__job_run *run);
 bool gpuc__job_pods_logs_done(const gpuc__job_run *run);
 /* Cancels what is still being read; false: nothing was. */
 bool gpuc__job_pods_cancel(gpuc__job_run *run);
+/* How many are known to have ended well, or were taken away with their logs being read. */
+size_t gpuc__job_pods_succeeded(const gpuc__job_run *run);
 uint64_t gpuc__job_pods_lines(const gpuc__job_run *run);
 /* The first log that is not whole; borrowed. */
 gpuc_error **gpuc__job_pods_log_error(gpuc__job_run *run);

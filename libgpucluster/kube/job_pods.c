@@ -32,8 +32,9 @@ static void keep_result(gpuc__job_container *c, const char *text, size_t length)
 static void on_line(void *data, const char *text, size_t length)
 {
     gpuc__job_container *c = data;
-    const gpuc__job_run *r = c->pod->run;
+    gpuc__job_run *r = c->pod->run;
 
+    r->line_at = gpuc__clock_ms();
     gpuc__buf_keep_tail(&c->tail, TAIL_BYTES);
     gpuc__buf_add(&c->tail, text, length < TAIL_BYTES ? length : TAIL_BYTES);
     gpuc__buf_putc(&c->tail, '\n');
@@ -206,6 +207,13 @@ static gpuc__job_pod *pod_new(gpuc__job_run *r, const char *name, const json_t *
 
 /* ---- pods ---- */
 
+static bool has_phase(const gpuc__job_pod *pod, const char *phase)
+{
+    const char *its = gpuc__json_text(pod->object, "status", "phase", NULL);
+
+    return its && strcmp(its, phase) == 0;
+}
+
 static gpuc__job_pod *find_pod(const gpuc__job_run *r, const char *name)
 {
     for (size_t i = 0; i < r->pod_count; i++) {
@@ -245,14 +253,12 @@ bool gpuc__job_pod_seen(gpuc__job_run *r, const char *type, json_t *object)
 {
     const char *name = gpuc__json_text(object, "metadata", "name", NULL);
     gpuc__job_pod *pod = name ? find_pod(r, name) : NULL;
-    const char *phase;
 
     if (!name)
         return true;
     if (!pod && !(pod = add_pod(r, name, object)))
         return false;
-    phase = gpuc__json_text(pod->object, "status", "phase", NULL);
-    if (phase && (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0))
+    if (has_phase(pod, "Succeeded") || has_phase(pod, "Failed"))
         return true; /* its end is known; that it is cleaned away is not its story */
     json_decref(pod->object);
     pod->object = json_incref(object);
@@ -302,6 +308,21 @@ bool gpuc__job_pods_logs_done(const gpuc__job_run *r)
         }
     }
     return true;
+}
+
+size_t gpuc__job_pods_succeeded(const gpuc__job_run *r)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < r->pod_count; i++) {
+        const gpuc__job_pod *pod = r->pods[i];
+        bool begun = pod->container_count > 0;
+
+        for (size_t k = 0; k < pod->container_count; k++)
+            begun = begun && pod->containers[k].log_begun;
+        n += has_phase(pod, "Succeeded") || (pod->deleted && begun);
+    }
+    return n;
 }
 
 bool gpuc__job_pods_cancel(gpuc__job_run *r)

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a run ends when logs, watches or objects do not come as they should. */
+#include "support/kube_job.h"
+
+#define COMPLETE                                                                                   \
+    "{\"metadata\":{\"name\":\"t-r1\",\"uid\":\"ju\"},\"status\":{\"succeeded\":1,\"conditions\":["  \
+    "{\"type\":\"Complete\",\"status\":\"True\"}]}}"
+#define IS_COMPLETE                                                                                \
+    JOB_CREATED, {"GET", "/jobs?limit", 200, JOB_LIST(COMPLETE)}, JOB_QUIET("/jobs?watch")
+#define T "2026-01-01T00:00:01Z "
+
+/* The Job is complete before its pod is heard of. */
+static void test_job_ends__waits_for_a_pod_that_is_heard_of_late(void **state)
+{
+    kube_step steps[] = {
+        IS_COMPLETE, {"GET", "/pods?limit", 200, JOB_LIST("")},
+        {"GET", "/pods?watch", 200, JOB_EVENT("ADDED", JOB_POD_DONE), KUBE_WAIT | KUBE_HANG},
+        {"GET", "/log?", 200, T "a\n", .times = -1}, JOB_DELETED, {NULL}};
+    job_outcome o = {0};
+
+    job_start(&o, steps);
+    job_wait(&o);
+    assert_null(o.error);
+    assert_string_equal(o.log, "a|");
+    job_end(&o);
+}
+
+static void expect_unread(job_outcome *o, kube_step *steps, const char *why)
+{
+    job_start(o, steps);
+    o->run->logs_ms = 1000;
+    job_wait(o);
+    assert_int_equal(gpuc_error_code(o->error), GPUC_ETIMEDOUT);
+    assert_non_null(strstr(gpuc_error_message(o->error), "succeeded, but its log was not read to its"));
+    assert_non_null(strstr(gpuc_error_message(o->error), why));
+    assert_non_null(strstr(gpuc_error_remedy(o->error), "kubectl logs"));
+    assert_true(gpuc_error_retryable(o->error));
+    assert_string_equal(o->phase, "Succeeded");
+    assert_int_equal(kube_api_asked("DELETE"), 1);
+    job_end(o);
+}
+
+static void test_job_ends__a_pod_never_heard_of_is_an_error(void **state)
+{
+    kube_step steps[] = {
+        IS_COMPLETE, {"GET", "/pods?limit", 200, JOB_LIST("")}, JOB_QUIET("/pods?watch"),
+        JOB_DELETED, {NULL}};
+    job_outcome o = {0};
+
+    expect_unread(&o, steps, "did not tell of all its pods within 1 s");
+}
+
+static void test_job_ends__a_stream_that_hangs_is_an_error(void **state)
+{
+    kube_step steps[] = {
+        IS_COMPLETE, {"GET", "/pods?limit", 200, JOB_LIST(JOB_POD_DONE)}, JOB_QUIET("/pods?watch"),
+        {"GET", "/log?", 200, T "a\n", KUBE_HANG, .times = -1}, JOB_DELETED, {NULL}};
+    job_outcome o = {0};
+
+    expect_unread(&o, steps, "brought nothing more and did not end within 1 s");
+}
+
+#define BROKEN(lines) {"GET", "/log?", 200, lines, KUBE_WAIT | KUBE_CUT}
+#define A T "a\n"
+#define B A T "b\n"
+#define C B T "c\n"
+#define D C T "d\n"
+#define E D T "e\n"
+#define F E T "f\n"
+#define G F T "g\n"
+#define H G T "h\n"
+
+/* Streams that break, each with one line more: longer in all than a silent one is waited for. */
+static void test_job_ends__lines_that_still_come_are_not_cut(void **state)
+{
+    kube_step steps[] = {
+        IS_COMPLETE, {"GET", "/pods?limit", 200, JOB_LIST(JOB_POD_DONE)}, JOB_QUIET("/pods?watch"),
+        BROKEN(A), BROKEN(B), BROKEN(C), BROKEN(D), BROKEN(E), BROKEN(F), BROKEN(G),
+        {"GET", "/log?", 200, H, .times = -1}, JOB_DELETED, {NULL}};
+    job_outcome o = {0};
+
+    job_start(&o, steps);
+    o.run->logs_ms = 2000;
+    job_wait(&o);
+    assert_null(o.error);
+    assert_string_equal(o.log, "a|b|c|d|e|f|g|h|");
+    job_end(&o);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_job_ends__waits_for_a_pod_that_is_heard_of_late),
+        cmocka_unit_test(test_job_ends__a_pod_never_heard_of_is_an_error),
+        cmocka_unit_test(test_job_ends__a_stream_that_hangs_is_an_error),
+        cmocka_unit_test(test_job_ends__lines_that_still_come_are_not_cut),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
