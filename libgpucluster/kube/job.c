@@ -404,15 +404,31 @@ static void look_at_node(gpuc__job_run *r)
 
 /* ---- watches ---- */
 
+/* Whether the Job is gone: deleted, missing in a list made after a gap in the watch, or another one of
+ * its name is there. object NULL: the list is whole. */
+static bool is_job_gone(gpuc__job_run *r, const char *type, const json_t *object)
+{
+    const char *its = gpuc__json_text(object, "metadata", "uid", NULL);
+    bool listed = r->job_listed;
+
+    if (!object) {
+        r->job_listed = false;
+        return !listed;
+    }
+    r->job_listed = listed || strcmp(type, "LISTED") == 0;
+    return strcmp(type, "DELETED") == 0 || (its && r->uid && strcmp(its, r->uid) != 0);
+}
+
 static bool on_job(void *data, const char *type, json_t *object)
 {
     gpuc__job_run *r = data;
     gpuc_error *error = NULL;
+    bool gone = is_job_gone(r, type, object);
 
-    if (object && strcmp(type, "DELETED") != 0) {
+    if (object && !gone) {
         json_decref(r->job);
         r->job = json_incref(object);
-    } else if (object && !r->now.ended) {
+    } else if (gone && !r->now.ended) {
         gpuc__error_set(&error, GPUC_ENOTFOUND, GPUC_DOMAIN_JOB,
                         "the job %s/%s was deleted by someone while it ran%s%s", r->namespace_,
                         r->name, r->node ? " on the node " : "", r->node ? r->node : "");
@@ -429,9 +445,9 @@ static bool on_pod(void *data, const char *type, json_t *object)
     gpuc__job_run *r = data;
     gpuc_error *error = NULL;
 
-    if (!object)
-        return true;
-    if (!gpuc__job_pod_seen(r, type, object)) {
+    if (!object) {
+        gpuc__job_pods_synced(r);
+    } else if (!gpuc__job_pod_seen(r, type, object)) {
         gpuc__error_set(&error, GPUC_ELIMIT, GPUC_DOMAIN_JOB,
                         "the job %s/%s has more pods than can be followed, or memory is short",
                         r->namespace_, r->name);

@@ -24,7 +24,7 @@ typedef struct gpuc__job_pod {
     gpuc__job_run *run;
     char *name;
     json_t *object;
-    bool deleted;
+    bool deleted, listed; /* listed: in the list that is being told */
     gpuc__reason now;
     gpuc__job_container *containers;
     size_t container_count;
@@ -58,7 +58,7 @@ struct gpuc__job_run {
     uint64_t begun, deadline, reason_since, ended_at, events_at, node_at;
     char *why, *why_remedy;  /* the last known reason why a pod does not start */
     bool may_exist;          /* the workload may have been made, whatever the answer was */
-    bool created, log_begun, stopping, cleaned, cancelled;
+    bool created, log_begun, stopping, cleaned, cancelled, job_listed;
     uint64_t clean_until, line_at;
     uint64_t logs_ms;        /* how long it waits for lines once all has ended; tests wait less */
     gpuc_error *error;       /* what the run ends with */
@@ -85,6 +85,8 @@ void gpuc__job_run_clean(gpuc__job_run *run);
 /* job_pods.c */
 /* What a watch tells of a pod; false without memory or with too many pods. */
 bool gpuc__job_pod_seen(gpuc__job_run *run, const char *type, json_t *object);
+/* A list is whole: a pod that it lacks was deleted while nobody watched. */
+void gpuc__job_pods_synced(gpuc__job_run *run);
 /* Works out where each pod stands; begins the logs of containers that have started, and tells those
  * whose containers have ended. false without memory. */
 bool gpuc__job_pods_look(gpuc__job_run *run);

@@ -214,6 +214,19 @@ static bool has_phase(const gpuc__job_pod *pod, const char *phase)
     return its && strcmp(its, phase) == 0;
 }
 
+static bool has_ended(const gpuc__job_pod *pod)
+{
+    return has_phase(pod, "Succeeded") || has_phase(pod, "Failed");
+}
+
+static bool is_same_object(const json_t *a, const json_t *b)
+{
+    const char *uid = gpuc__json_text(a, "metadata", "uid", NULL);
+    const char *other = gpuc__json_text(b, "metadata", "uid", NULL);
+
+    return !uid || !other || strcmp(uid, other) == 0;
+}
+
 static gpuc__job_pod *find_pod(const gpuc__job_run *r, const char *name)
 {
     for (size_t i = 0; i < r->pod_count; i++) {
@@ -258,12 +271,27 @@ bool gpuc__job_pod_seen(gpuc__job_run *r, const char *type, json_t *object)
         return true;
     if (!pod && !(pod = add_pod(r, name, object)))
         return false;
-    if (has_phase(pod, "Succeeded") || has_phase(pod, "Failed"))
+    if (has_ended(pod))
         return true; /* its end is known; that it is cleaned away is not its story */
+    if (pod->deleted || !is_same_object(pod->object, object)) {
+        pod->deleted = true; /* of this name there is another one now */
+        return true;
+    }
     json_decref(pod->object);
     pod->object = json_incref(object);
+    pod->listed = pod->listed || strcmp(type, "LISTED") == 0;
     pod->deleted = strcmp(type, "DELETED") == 0;
     return true;
+}
+
+void gpuc__job_pods_synced(gpuc__job_run *r)
+{
+    for (size_t i = 0; i < r->pod_count; i++) {
+        gpuc__job_pod *pod = r->pods[i];
+
+        pod->deleted = pod->deleted || (!pod->listed && !has_ended(pod));
+        pod->listed = false;
+    }
 }
 
 static bool is_of(const gpuc__job_pod *pod, const json_t *node)

@@ -87,6 +87,85 @@ static void test_job_ends__lines_that_still_come_are_not_cut(void **state)
     job_end(&o);
 }
 
+#define GAP_OF(what) {"GET", what "?watch", 410, KUBE_STATUS(410, "Expired", "too old")}
+
+/* Deleted while nobody watched: the list after the gap does not have it. */
+static void test_job_ends__a_pod_that_a_gap_took_is_deleted(void **state)
+{
+    kube_step steps[] = {
+        JOB_CREATED, {"GET", "/jobs?limit", 200, JOB_LIST(JOB_OURS)}, JOB_QUIET("/jobs?watch"),
+        {"GET", "/pods?limit", 200, JOB_LIST(JOB_POD_RUNS)}, GAP_OF("/pods"),
+        {"GET", "/pods?limit", 200, JOB_LIST("")}, JOB_QUIET("/pods?watch"),
+        {"GET", "/log?", 404, KUBE_STATUS(404, "NotFound", "no pod"), .times = -1},
+        JOB_DELETED, {NULL}};
+    job_outcome o = {0};
+
+    job_start(&o, steps);
+    job_wait(&o);
+    assert_int_equal(gpuc_error_code(o.error), GPUC_EREMOTE);
+    assert_non_null(strstr(gpuc_error_message(o.error), "PodDeleted"));
+    job_end(&o);
+}
+
+static void test_job_ends__a_pod_whose_end_is_known_may_go(void **state)
+{
+    kube_step steps[] = {
+        JOB_CREATED, {"GET", "/jobs?limit", 200, JOB_LIST(JOB_OURS)}, JOB_QUIET("/jobs?watch"),
+        {"GET", "/pods?limit", 200, JOB_LIST(JOB_POD_DONE)}, GAP_OF("/pods"),
+        {"GET", "/pods?limit", 200, JOB_LIST("")}, JOB_QUIET("/pods?watch"),
+        {"GET", "/log?", 200, T "a\n", KUBE_WAIT, .times = -1}, JOB_DELETED, {NULL}};
+    job_outcome o = {0};
+
+    job_start(&o, steps);
+    job_wait(&o);
+    assert_null(o.error);
+    assert_string_equal(o.log, "a|");
+    job_end(&o);
+}
+
+static void expect_job_deleted(const char *list_after)
+{
+    kube_step steps[] = {
+        JOB_CREATED, {"GET", "/jobs?limit", 200, JOB_LIST(JOB_OURS)}, GAP_OF("/jobs"),
+        {"GET", "/jobs?limit", 200, list_after}, JOB_QUIET("/jobs?watch"),
+        {"GET", "/pods?limit", 200, JOB_LIST("")}, JOB_QUIET("/pods?watch"), {NULL}};
+    job_outcome o = {0};
+
+    job_start(&o, steps);
+    job_wait(&o);
+    assert_int_equal(gpuc_error_code(o.error), GPUC_ENOTFOUND);
+    assert_non_null(strstr(gpuc_error_message(o.error), "was deleted by someone while it ran"));
+    job_end(&o);
+}
+
+static void test_job_ends__a_job_that_a_gap_took_is_deleted(void **state)
+{
+    expect_job_deleted(JOB_LIST(""));
+}
+
+static void test_job_ends__a_job_that_a_gap_replaced_is_deleted(void **state)
+{
+    expect_job_deleted(JOB_LIST(JOB_META("new", "r1")));
+}
+
+static void test_job_ends__a_job_that_stays_through_a_gap_goes_on(void **state)
+{
+    kube_step steps[] = {
+        JOB_CREATED, {"GET", "/jobs?limit", 200, JOB_LIST(JOB_OURS)}, GAP_OF("/jobs"),
+        {"GET", "/jobs?limit", 200, JOB_LIST(JOB_OURS)}, JOB_QUIET("/jobs?watch"),
+        {"GET", "/pods?limit", 200, JOB_LIST(JOB_POD_RUNS)}, GAP_OF("/pods"),
+        {"GET", "/pods?limit", 200, JOB_LIST(JOB_POD_RUNS)},
+        {"GET", "/pods?watch", 200, JOB_EVENT("MODIFIED", JOB_POD_DONE), KUBE_WAIT | KUBE_HANG},
+        {"GET", "/log?", 200, T "a\n", .times = -1}, JOB_DELETED, {NULL}};
+    job_outcome o = {0};
+
+    job_start(&o, steps);
+    job_wait(&o);
+    assert_null(o.error);
+    assert_string_equal(o.log, "a|");
+    job_end(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +173,11 @@ int main(void)
         cmocka_unit_test(test_job_ends__a_pod_never_heard_of_is_an_error),
         cmocka_unit_test(test_job_ends__a_stream_that_hangs_is_an_error),
         cmocka_unit_test(test_job_ends__lines_that_still_come_are_not_cut),
+        cmocka_unit_test(test_job_ends__a_pod_that_a_gap_took_is_deleted),
+        cmocka_unit_test(test_job_ends__a_pod_whose_end_is_known_may_go),
+        cmocka_unit_test(test_job_ends__a_job_that_a_gap_took_is_deleted),
+        cmocka_unit_test(test_job_ends__a_job_that_a_gap_replaced_is_deleted),
+        cmocka_unit_test(test_job_ends__a_job_that_stays_through_a_gap_goes_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
