@@ -13,6 +13,7 @@ typedef struct gpuc__job_container {
     struct gpuc__job_pod *pod;
     char *name, *origin;
     bool init, log_begun, log_done;
+    bool sidecar;            /* an init container that runs as long as its pod */
     gpuc__kube_call *log;
     gpuc_error *log_error;   /* why the log is not whole */
     gpuc__log_counts counts;

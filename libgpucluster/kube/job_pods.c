@@ -128,7 +128,7 @@ static bool container_is_over(const gpuc__job_container *c, const json_t *status
 
     if (pod->now.ended || pod->deleted)
         return true;
-    return ended && (is_policy(pod, "Never") ||
+    return ended && !c->sidecar && (is_policy(pod, "Never") ||
                      (json_integer_value(json_object_get(ended, "exitCode")) == 0 &&
                       (c->init || is_policy(pod, "OnFailure"))));
 }
@@ -152,11 +152,13 @@ static bool add_containers(gpuc__job_pod *pod, const json_t *list, bool init)
     json_array_foreach(list, i, container)
     {
         const char *name = gpuc__json_text(container, "name", NULL);
+        const char *policy = gpuc__json_text(container, "restartPolicy", NULL);
         gpuc__job_container *c = &pod->containers[pod->container_count];
 
         gpuc__buf_init(&c->tail, 4 * TAIL_BYTES);
         c->pod = pod;
         c->init = init;
+        c->sidecar = init && policy && strcmp(policy, "Always") == 0;
         c->name = gpuc__strdup(name ? name : "");
         if (!c->name)
             return false;
@@ -394,7 +396,7 @@ static bool has_failed(const gpuc__job_container *c)
 {
     const json_t *code = gpuc__json_at(find_status(c), "state", "terminated", "exitCode", NULL);
 
-    return json_integer_value(code) != 0;
+    return json_integer_value(code) != 0 && !c->sidecar;
 }
 
 const gpuc__buf *gpuc__job_pods_tail(const gpuc__job_run *r)

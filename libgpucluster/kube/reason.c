@@ -114,6 +114,32 @@ static bool is_plain_waiting(const char *reason)
            strcmp(reason, "PodInitializing") == 0;
 }
 
+/* An init container that runs beside the others and is stopped after them: how it ends says nothing. */
+static bool is_sidecar(const json_t *pod, const json_t *status)
+{
+    const char *name = gpuc__json_text(status, "name", NULL);
+    const json_t *container;
+    size_t i;
+
+    json_array_foreach(gpuc__json_at(pod, "spec", "initContainers", NULL), i, container)
+    {
+        const char *its = gpuc__json_text(container, "name", NULL);
+        const char *policy = gpuc__json_text(container, "restartPolicy", NULL);
+
+        if (name && its && strcmp(name, its) == 0)
+            return policy && strcmp(policy, "Always") == 0;
+    }
+    return false;
+}
+
+/* Whether this state of a container is simply well. */
+static bool is_well(const json_t *pod, const json_t *status, const json_t *state, bool terminated)
+{
+    if (!terminated)
+        return is_plain_waiting(gpuc__json_text(state, "reason", NULL));
+    return json_integer_value(json_object_get(state, "exitCode")) == 0 || is_sidecar(pod, status);
+}
+
 /* The first container in this state that is not simply well: for "terminated" one that failed, for
  * "waiting" one that stays so. name is set where there are several. */
 static const json_t *container_state(const json_t *pod, const char *state, const char **name)
@@ -128,9 +154,7 @@ static const json_t *container_state(const json_t *pod, const char *state, const
         json_array_foreach(gpuc__json_at(pod, "status", lists[l], NULL), i, status)
         {
             found = gpuc__json_at(status, "state", state, NULL);
-            if (!found || (terminated
-                               ? json_integer_value(json_object_get(found, "exitCode")) == 0
-                               : is_plain_waiting(gpuc__json_text(found, "reason", NULL))))
+            if (!found || is_well(pod, status, found, terminated))
                 continue;
             if (has_several(pod))
                 *name = gpuc__json_text(status, "name", NULL);

@@ -166,6 +166,39 @@ static void test_job_ends__a_job_that_stays_through_a_gap_goes_on(void **state)
     job_end(&o);
 }
 
+#define SIDECAR "\"initContainers\":[{\"name\":\"s\",\"restartPolicy\":\"Always\"}]," JOB_ONE
+#define WITH_SIDECAR(phase, sidecar, main)                                                         \
+    JOB_POD(SIDECAR, "{\"phase\":\"" phase "\",\"initContainerStatuses\":[{\"name\":\"s\",\"state\":{"  \
+                     sidecar "}}],\"containerStatuses\":[{\"name\":\"t\",\"state\":{" main "}}]}")
+#define GOES "\"running\":{}"
+#define ENDS(code) "\"terminated\":{\"reason\":\"Error\",\"exitCode\":" #code "}"
+
+/* It ends and is started again beside the others, in a pod that restarts nothing else: what it says after
+ * that counts, its exit code does not. */
+static void test_job_ends__a_sidecar_is_over_with_its_pod(void **state)
+{
+    kube_step steps[] = {
+        JOB_CREATED, {"GET", "/jobs?limit", 200, JOB_LIST(JOB_OURS)}, JOB_QUIET("/jobs?watch"),
+        {"GET", "/pods?limit", 200, JOB_LIST(WITH_SIDECAR("Running", GOES, GOES))},
+        {"GET", "/pods?watch", 200, JOB_EVENT("MODIFIED", WITH_SIDECAR("Running", ENDS(1), GOES)), 0},
+        {"GET", "/pods?watch", 200, JOB_EVENT("MODIFIED", WITH_SIDECAR("Running", GOES, GOES)),
+         KUBE_WAIT},
+        {"GET", "/pods?watch", 200,
+         JOB_EVENT("MODIFIED", WITH_SIDECAR("Succeeded", ENDS(143), ENDS(0))), KUBE_WAIT | KUBE_HANG},
+        {"GET", "follow=true", 200, T "a\n", .unless = "container=t"},
+        {"GET", "follow=true", 200, A, .unless = "container=t"},
+        {"GET", "follow=true", 200, B, .times = -1, .unless = "container=t"},
+        {"GET", "container=t", 200, T "main\n", .times = -1}, JOB_DELETED, {NULL}};
+    job_outcome o = {0};
+
+    job_start(&o, steps);
+    job_wait(&o);
+    assert_null(o.error);
+    assert_int_equal(o.exit_code, 0);
+    assert_non_null(strstr(o.log, "b|"));
+    job_end(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +211,7 @@ int main(void)
         cmocka_unit_test(test_job_ends__a_job_that_a_gap_took_is_deleted),
         cmocka_unit_test(test_job_ends__a_job_that_a_gap_replaced_is_deleted),
         cmocka_unit_test(test_job_ends__a_job_that_stays_through_a_gap_goes_on),
+        cmocka_unit_test(test_job_ends__a_sidecar_is_over_with_its_pod),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,18 @@ typedef struct sample {
     "'conditions':[{'type':'DisruptionTarget','status':'True','reason':'" r "','message':'by the "  \
     "taint manager'}],'containerStatuses':[{'state':{'running':{}}}]}}"
 
+/* A sidecar is stopped once the others have ended: 143, whatever became of them. */
+#define BESIDE_SIDECAR(phase, code)                                                                \
+    "{'spec':{'initContainers':[{'name':'i'},{'name':'s','restartPolicy':'Always'}]},'status':{"   \
+    "'phase':'" phase "','initContainerStatuses':[{'name':'s','state':{'terminated':{'reason':"    \
+    "'Error','exitCode':143}}},{'name':'i','state':{'terminated':{'exitCode':0}}}],"               \
+    "'containerStatuses':[{'name':'main','state':{'terminated':{'reason':'Error','exitCode':"   \
+    #code "}}}]}}"
+
 static const sample samples[] = {
+    {NULL, BESIDE_SIDECAR("Succeeded", 0), NULL, "Succeeded", NULL, NULL, NULL, 0, -1, true, true},
+    {NULL, BESIDE_SIDECAR("Failed", 3), NULL, "Failed", "Error", "container main: ", "exit code 3", 3,
+     -1, true, true},
     {NULL, TERMINATED("Succeeded", "Completed", 0, ""), NULL, "Succeeded", NULL, NULL, NULL, 0, -1,
      true, true},
     {NULL, "{'status':{'phase':'Running','containerStatuses':[{'state':{'running':{}}}]}}", NULL,
