@@ -23,19 +23,29 @@ void print_clean(FILE *out, const char *text)
     }
 }
 
-/* Length of the sequence of UTF-8 at p, by its form; 0: broken. */
+/* Length of the sequence of UTF-8 at p; 0: broken, overlong or a surrogate. */
 static size_t sequence(const unsigned char *p)
 {
-    size_t length = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
+    static const struct {
+        unsigned char first, last, low, high, length; /* low, high: of the second byte */
+    } forms[] = {
+        {0x00, 0x7f, 0x00, 0xff, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
 
-    for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xc0) != 0x80)
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        if (p[0] < forms[i].first || p[0] > forms[i].last)
+            continue;
+        if (p[1] < forms[i].low || p[1] > forms[i].high)
             return 0;
+        for (size_t k = 2; k < forms[i].length; k++) {
+            if (p[k] < 0x80 || p[k] > 0xbf)
+                return 0;
+        }
+        return forms[i].length;
     }
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || /* overlong, surrogate */
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return length;
+    return 0;
 }
 
 void keep_utf8(char *text)
