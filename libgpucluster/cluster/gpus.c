@@ -163,6 +163,39 @@ static void restart_plugin(gpuc__action *action)
     gpuc__free(path);
 }
 
+static bool is_ours(const json_t *facts)
+{
+    const char *by = gpuc__json_text(json_array_get(json_object_get(facts, "daemonSets"), 0), "metadata",
+                                     "labels", "app.kubernetes.io/managed-by", NULL);
+
+    return by && strcmp(by, "libgpucluster") == 0;
+}
+
+static bool wants_new_plugin(const counting *c, const json_t *facts)
+{
+    return c->chain.pod && is_ours(facts) &&
+           (link_is(c, "plugin.unhealthy") || link_is(c, "plugin.devices") ||
+            link_is(c, "plugin.crash"));
+}
+
+/* The look took its time, and a plugin that had only just begun may be well by now: one that is
+ * ended then leaves the node counting GPUs that no pod gets. */
+static void on_facts_again(void *data, json_t *facts, gpuc_error *error)
+{
+    gpuc__action *action = data;
+    counting *c = action->work;
+
+    action->kube_call = NULL;
+    gpuc__chain_clear(&c->chain);
+    if (error || action->cancelled ||
+        gpuc__chain_diagnose(&c->chain, action->member->gpus, facts, NULL, &error) < 0)
+        finish(action, error);
+    else if (wants_new_plugin(c, facts))
+        restart_plugin(action);
+    else
+        wait_for(action);
+}
+
 static void on_look(void *data, gpuc__machine_proof *proof, gpuc_error *error)
 {
     gpuc__action *action = data;
@@ -176,7 +209,7 @@ static void on_look(void *data, gpuc__machine_proof *proof, gpuc_error *error)
     if (error || action->cancelled)
         finish(action, error);
     else
-        restart_plugin(action);
+        gather(action, on_facts_again);
 }
 
 static void cancel_look(gpuc__action *action)
@@ -212,14 +245,6 @@ static void look_at_machine(gpuc__action *action)
         finish(action, error);
 }
 
-static bool is_ours(const json_t *facts)
-{
-    const char *by = gpuc__json_text(json_array_get(json_object_get(facts, "daemonSets"), 0), "metadata",
-                                     "labels", "app.kubernetes.io/managed-by", NULL);
-
-    return by && strcmp(by, "libgpucluster") == 0;
-}
-
 static void on_facts(void *data, json_t *facts, gpuc_error *error)
 {
     gpuc__action *action = data;
@@ -231,8 +256,7 @@ static void on_facts(void *data, json_t *facts, gpuc_error *error)
         finish(action, error);
         return;
     }
-    if (c->chain.pod && is_ours(facts) &&
-        (link_is(c, "plugin.unhealthy") || link_is(c, "plugin.devices") || link_is(c, "plugin.crash")))
+    if (wants_new_plugin(c, facts))
         look_at_machine(action);
     else
         wait_for(action);
