@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kube/log.h"
 #include "kube/plugin.h"
 #include "kube/status.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/rfc3339.h"
 
 void gpuc__credential_clear(gpuc__credential *c)
 {
@@ -40,15 +40,14 @@ static bool take(char **out, const json_t *status, const char *key)
 static int read_end(gpuc__credential *c, const json_t *expires, gpuc_error **err)
 {
     const char *rest;
-    int64_t seconds = 0;
+    int64_t ns = 0;
 
     if (!expires || json_is_null(expires))
         return GPUC_OK;
-    rest = json_is_string(expires) ? gpuc__log_parse_line(json_string_value(expires), &seconds)
-                                   : NULL;
-    if (!rest || *rest || seconds <= 0)
+    rest = json_is_string(expires) ? gpuc__rfc3339_parse(json_string_value(expires), &ns) : NULL;
+    if (!rest || *rest || ns <= 0)
         return bad(err, "holds an expirationTimestamp that is no time");
-    c->expires_ms = seconds * 1000;
+    c->expires_ms = ns / 1000000000 * 1000; /* rather too early */
     return GPUC_OK;
 }
 
