@@ -16,6 +16,7 @@ typedef struct judging {
     const gpuc__probe *probe;
     bool all; /* the pod was given all GPUs */
     size_t passed, failed; /* of the machine's GPUs and MIG devices */
+    size_t left_alone;     /* of the machine's GPUs, which are in use */
     gpuc_error **err;
     int rc;
 } judging;
@@ -65,6 +66,7 @@ static void judge_missing(judging *j, const char *uuid)
 
     if (on_node && on_node->status == GPUC_CHECK_SKIP && !on_node->idle) {
         result(j, uuid, GPUC_CHECK_SKIP, on_node->observed, NULL, NULL);
+        j->left_alone++;
     } else if (!j->all) {
         result(j, uuid, GPUC_CHECK_SKIP, "the pod was given others: this one is in use", NULL, NULL);
     } else {
@@ -120,6 +122,8 @@ static void judge_all(judging *j, const gpuc_error *error)
                                      "not list", stranger);
     if (error && !j->probe->ended)
         result(j, NULL, GPUC_CHECK_FAIL, gpuc_error_message(error), gpuc_error_remedy(error), NULL);
+    else if (!stranger && j->left_alone && !j->passed && !j->failed)
+        result(j, NULL, GPUC_CHECK_SKIP, "the GPUs are in use, and were left alone", NULL, NULL);
     else
         result(j, NULL, stranger || j->failed || !j->passed ? GPUC_CHECK_FAIL : GPUC_CHECK_PASS, text,
                NULL, NULL);

@@ -118,6 +118,18 @@ static void test_gpu_proof_pod__some_are_in_use(void **state)
     gpuc__proof_free(p);
 }
 
+static void test_gpu_proof_pod__all_are_in_use(void **state)
+{
+    gpuc__machine_proof *p = machine(BOTH);
+
+    gpuc__proof_set(p, "cuda.compute", A, GPUC_CHECK_SKIP, "in use", NULL, NULL, NULL, NULL);
+    gpuc__proof_set(p, "cuda.compute", B, GPUC_CHECK_SKIP, "in use", NULL, NULL, NULL, NULL);
+    pod(p, START END, true, "the container ended with 5");
+    expect(p, "k8s.compute", A, GPUC_CHECK_SKIP, "in use");
+    expect(p, "k8s.compute", NULL, GPUC_CHECK_SKIP, "left alone");
+    gpuc__proof_free(p);
+}
+
 static void test_gpu_proof_pod__it_did_not_get_so_far(void **state)
 {
     gpuc__machine_proof *p = machine(BOTH);
@@ -181,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_gpu_proof_pod__one_fails_there),
         cmocka_unit_test(test_gpu_proof_pod__other_gpus_than_the_machines),
         cmocka_unit_test(test_gpu_proof_pod__some_are_in_use),
+        cmocka_unit_test(test_gpu_proof_pod__all_are_in_use),
         cmocka_unit_test(test_gpu_proof_pod__it_did_not_get_so_far),
         cmocka_unit_test(test_gpu_proof_pod__it_stands_in_for_the_machine),
         cmocka_unit_test(test_gpu_proof_pod__what_is_in_use_is_listed),
