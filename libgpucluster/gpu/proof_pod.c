@@ -99,12 +99,8 @@ static const char *foreign(const judging *j)
     return NULL;
 }
 
-/* error: why the pod failed; NULL. */
-static void judge_all(judging *j, const gpuc_error *error)
+static void judge_each(judging *j)
 {
-    const char *stranger = foreign(j);
-    char text[200];
-
     for (size_t i = 0; i < j->probe->gpu_count; i++)
         judge_device(j, &j->probe->gpus[i]);
     for (size_t i = 0; i < j->proof->gpu_count && !j->rc; i++) {
@@ -115,6 +111,15 @@ static void judge_all(judging *j, const gpuc_error *error)
         if (uuid)
             judge_by_pod_alone(j, uuid);
     }
+}
+
+/* error: why the pod failed; NULL. */
+static void judge_all(judging *j, const gpuc_error *error)
+{
+    const char *stranger = foreign(j);
+    char text[200];
+
+    judge_each(j);
     snprintf(text, sizeof(text), "%zu devices computed right in the pod, %zu failed", j->passed,
              j->failed);
     if (stranger)
