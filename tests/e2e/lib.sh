@@ -15,6 +15,8 @@ export LXD_DIR=$GPUC_BED_LXD_DIR
 failures=0
 
 ok() { echo "ok $*"; }
+# evidence FILE: its end, indented: a line is counted by its first word.
+evidence() { tail -n 12 "$1" | cut -c 1-500 | sed 's/^/    /'; }
 fail() {
     echo "FAIL $*"
     failures=$((failures + 1))
@@ -29,7 +31,7 @@ check() {
     if "$@" >"$log" 2>&1; then
         ok "$name"
     else
-        fail "$name: $(tail -n 25 "$log" | sed 's/^/    /')" # indented: a line is counted by its first word
+        fail "$name: $(evidence "$log")"
     fi
     rm -f "$log"
 }
@@ -44,7 +46,7 @@ refuse() {
     if [ "$status" -ne 0 ] && grep -Eq "$pattern" "$log"; then
         ok "$name"
     else
-        fail "$name: exit status $status, wanted a failure that says \"$pattern\": $(tail -n 25 "$log" | sed 's/^/    /')"
+        fail "$name: exit status $status, wanted a failure that says \"$pattern\": $(evidence "$log")"
     fi
     rm -f "$log"
 }
