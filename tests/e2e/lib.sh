@@ -7,8 +7,9 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CLI=${GPUC_CLI:-$ROOT/build/release/examples/cli/gpucluster}
 eval "$("$ROOT/tests/bed/bed" env)"
 KUBECTL=$GPUC_BED_KUBECTL
-# State outlives a test, so that the tests that can share one cluster do.
-WORK=${GPUC_E2E_DIR:-/var/tmp/gpucluster-e2e}
+# Each folder of tests has a place of its own: folders run side by side. State outlives a test, so that
+# the tests that can share one cluster do.
+WORK=${GPUC_E2E_DIR:-/var/tmp/gpucluster-e2e}/$(basename "$(cd "$(dirname "$0")" && pwd)")
 mkdir -p "$WORK"
 export XDG_STATE_HOME=$WORK/state
 export LXD_DIR=$GPUC_BED_LXD_DIR

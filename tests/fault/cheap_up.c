@@ -5,7 +5,7 @@
  *
  * Store, graph, recipe and transport are the library's; the steps are ten small scripts. After TURNS
  * turns of the loop (0: never) the process dies by SIGKILL. Exit status 0: everything is done.
- * tests/e2e/55-fault starts it again and again and judges what the machine has written down. */
+ * tests/e2e/machines/55-fault starts it again and again and judges what the machine has written down. */
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
