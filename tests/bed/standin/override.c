@@ -52,10 +52,12 @@ const char *override_config(const char *key)
 static void print_value(const char *value)
 {
     const char *clock = strstr(value, "@CLOCK@");
+    struct timespec now;
 
+    clock_gettime(CLOCK_REALTIME, &now);
     if (clock)
-        printf("%.*s%ld%s", (int)(clock - value), value, (long)(time(NULL) % 10000000) * 100,
-               clock + 7);
+        printf("%.*s%ld%s", (int)(clock - value), value,
+               (long)(now.tv_sec % 1000000) * 1000 + now.tv_nsec / 1000000, clock + 7);
     else
         fputs(value, stdout);
 }
