@@ -70,8 +70,10 @@ static int follow(cli *c, gpuc_job *job)
 #define FILES_MAX 64
 #define STDIN_MAX (4u * 1024 * 1024)
 
+enum { KUBECONFIG = 1000, CONTEXT };
+
 typedef struct wish {
-    const char *cluster, *kind;
+    const char *cluster, *kubeconfig, *context, *kind;
     const char *sets[SETS_MAX], *files[FILES_MAX];
     size_t set_count, file_count;
 } wish;
@@ -87,10 +89,24 @@ static int add_stdin(gpuc_job *job, gpuc_error **error)
     return rc;
 }
 
+/* As kubectl: whoever names a kubeconfig at a shell means its plugins, too. */
+static int new_for_others(cli *c, const wish *w, gpuc_job **job, gpuc_error **error)
+{
+    int rc = gpuc_job_new_kubeconfig(job, c->context, w->kubeconfig ? w->kubeconfig : "default", w->kind,
+                                     error);
+
+    if (rc == GPUC_OK)
+        rc = gpuc_job_set(*job, "exec", "true", error);
+    if (rc == GPUC_OK && w->context)
+        rc = gpuc_job_set(*job, "context", w->context, error);
+    return rc;
+}
+
 static int make_job(cli *c, const wish *w, gpuc_job **job, gpuc_error **error)
 {
-    int rc = w->kind ? gpuc_job_new(job, c->cluster, w->kind, error)
-                     : gpuc_job_new_manifest(job, c->cluster, error);
+    int rc = !c->cluster ? new_for_others(c, w, job, error)
+             : w->kind   ? gpuc_job_new(job, c->cluster, w->kind, error)
+                         : gpuc_job_new_manifest(job, c->cluster, error);
 
     for (size_t i = 0; i < w->file_count && rc == GPUC_OK; i++)
         rc = strcmp(w->files[i], "-") == 0 ? add_stdin(*job, error)
@@ -107,6 +123,10 @@ static int take_option(cli *c, wish *w, int option)
         optarg = (char *)"verify=true";
     if (option == 'c') {
         w->cluster = optarg;
+    } else if (option == KUBECONFIG) {
+        w->kubeconfig = optarg;
+    } else if (option == CONTEXT) {
+        w->context = optarg;
     } else if (option == 'f') {
         if (w->file_count == FILES_MAX)
             return usage_error(c, "--file %d times at most", FILES_MAX);
@@ -120,9 +140,25 @@ static int take_option(cli *c, wish *w, int option)
     return 0;
 }
 
+/* 0, or the exit status of a wrong use. */
+static int check_wish(const cli *c, const wish *w)
+{
+    if (!w->kind && !w->file_count)
+        return usage_error(c, "run wants the kind of job, for one: gpucluster run nvidia-smi, or a "
+                              "manifest: gpucluster run -f FILE");
+    if (w->kind && w->file_count)
+        return usage_error(c, "run wants a kind of job or manifests (-f), not both");
+    if (w->cluster && (w->kubeconfig || w->context))
+        return usage_error(c, "run wants a cluster of gpucluster's (-c) or a kubeconfig (--kubeconfig, "
+                              "--context), not both");
+    return EXIT_DONE;
+}
+
 int cmd_run(cli *c, int argc, char **argv)
 {
     static const struct option options[] = {{"cluster", required_argument, NULL, 'c'},
+                                            {"kubeconfig", required_argument, NULL, KUBECONFIG},
+                                            {"context", required_argument, NULL, CONTEXT},
                                             {"file", required_argument, NULL, 'f'},
                                             {"set", required_argument, NULL, 's'},
                                             {"verify", no_argument, NULL, 'v'},
@@ -136,15 +172,10 @@ int cmd_run(cli *c, int argc, char **argv)
         if (o == BAD_OPTION || (status = take_option(c, &w, o)))
             return status;
     }
-    if (optind >= argc && !w.file_count)
-        return usage_error(c, "run wants the kind of job, for one: gpucluster run nvidia-smi, or a "
-                              "manifest: gpucluster run -f FILE");
-    if (optind < argc && w.file_count)
-        return usage_error(c, "run wants a kind of job or manifests (-f), not both");
-    if ((status = arguments(c, argc, argv, 0, 1)))
-        return status;
     w.kind = argv[optind];
-    if ((status = open_cluster(c, w.cluster)))
+    if ((status = check_wish(c, &w)) || (status = arguments(c, argc, argv, 0, 1)))
+        return status;
+    if (!w.kubeconfig && !w.context && (status = open_cluster(c, w.cluster)))
         return status;
     rc = make_job(c, &w, &job, &error);
     status = rc < 0 ? print_error(c, error) : follow(c, job);

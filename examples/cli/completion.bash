@@ -70,7 +70,7 @@ _gpucluster() {
             _gpucluster_words "--host --hosts --user --port --identity --passphrase-env --agent --known-hosts \
                 --trust-on-first-use --jump --sudo-password-env --gpus --parallel --connect-timeout \
                 --kubeconfig --context --namespace --image --runtime-class --label --check --report --help" ;;
-        run,-*) _gpucluster_words "-c --cluster -f --file --set --verify --help" ;;
+        run,-*) _gpucluster_words "-c --cluster --kubeconfig --context -f --file --set --verify --help" ;;
         kubeconfig,-*) _gpucluster_words "--merge --server --help" ;;
         proxy,-*) _gpucluster_words "--port --kubeconfig --help" ;;
         ssh,-*) _gpucluster_words "-c --cluster -t --help" ;;

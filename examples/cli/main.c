@@ -20,7 +20,7 @@ const command commands[] = {
      "the proof, again; or of hosts or a cluster that are not the library's: changes nothing", cmd_verify},
     {"report", "[CLUSTER] [--from FILE] [--format json|ctrf|junit|html|table] [--output FILE]",
      "the last proof, for people and for other tools", cmd_report},
-    {"run", "KIND | -f FILE [-c CLUSTER] [--verify] [--set KEY=VALUE]",
+    {"run", "KIND | -f FILE [-c CLUSTER | --kubeconfig FILE] [--verify] [--set KEY=VALUE]",
      "a job on every GPU node: nvidia-smi, tensorflow; or what manifests say", cmd_run},
     {"kubeconfig", "[CLUSTER] [--merge FILE] [--server URL]", "access for kubectl", cmd_kubeconfig},
     {"proxy", "[CLUSTER] [--port N] [--kubeconfig FILE]", "the API server on a local port",

@@ -20,6 +20,15 @@ int gpuc_job_new_manifest(gpuc_job **out, gpuc_cluster *cluster, gpuc_error **er
     return gpuc__job_create(out, cluster, NULL, err);
 }
 
+int gpuc_job_new_kubeconfig(gpuc_job **out, gpuc_context *context, const char *kubeconfig,
+                            const char *kind, gpuc_error **err)
+{
+    GPUC__CHECK_ARG(err, out && context && kubeconfig && kubeconfig[0]);
+    if (kind && !kind[0])
+        kind = NULL; /* languages without a null string */
+    return gpuc__job_create_for_others(out, context, kubeconfig, kind, err);
+}
+
 int gpuc_job_add_file(gpuc_job *job, const char *path, gpuc_error **err)
 {
     GPUC__CHECK_ARG(err, job && path);

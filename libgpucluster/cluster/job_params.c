@@ -81,12 +81,32 @@ static int set_name(gpuc_job *job, const char *key, const char *value, gpuc_erro
     return set_text(&job->name, value, err);
 }
 
+/* The nodes of others are known to their API server alone. */
+static int check_node_name(const char *key, const char *value, gpuc_error **err)
+{
+    size_t length = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-.");
+
+    return length && length <= 253 && !value[length] ? GPUC_OK
+                                                     : bad_value(key, value, "the name of a node", err);
+}
+
 static int set_node(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
 {
     gpuc__member *member;
-    int rc = gpuc__cluster_find(&member, job->cluster, value, err);
+    int rc = job->kubeconfig ? check_node_name(key, value, err)
+                             : gpuc__cluster_find(&member, job->cluster, value, err);
 
     return rc < 0 ? rc : set_text(&job->only_node, value, err);
+}
+
+static int set_runtime_class(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    return set_text(&job->runtime_class, strcmp(value, "none") == 0 ? "" : value, err);
+}
+
+static int set_context(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    return set_text(&job->kube_context, value, err);
 }
 
 static int set_command(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
@@ -162,31 +182,67 @@ static int set_per(gpuc_job *job, const char *key, const char *value, gpuc_error
     return GPUC_OK;
 }
 
-static int set_verify(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+static int set_truth(bool *field, const char *key, const char *value, gpuc_error **err)
 {
     static const char *const choices[] = {"false", "true", NULL};
     int chosen = choice(value, choices);
 
     if (chosen < 0)
         return bad_value(key, value, "true or false", err);
-    job->verify = chosen;
+    *field = chosen;
     return GPUC_OK;
 }
+
+static int set_verify(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    return set_truth(&job->verify, key, value, err);
+}
+
+static int set_exec(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
+{
+    return set_truth(&job->exec, key, value, err);
+}
+
+typedef enum scope { ANY, OF_KINDS, OF_OURS, OF_OTHERS } scope;
 
 static const struct {
     const char *key;
     int (*set)(gpuc_job *job, const char *key, const char *value, gpuc_error **err);
-    bool of_kinds; /* a manifest says it itself */
+    scope scope;
 } parameters[] = {
-    {"args", set_args, true},         {"cleanup", set_cleanup, false},
-    {"command", set_command, true},   {"deadline", set_deadline, false},
-    {"env", set_env, true},           {"gpus", set_gpus, true},
-    {"image", set_image, true},       {"name", set_name, true},
-    {"namespace", set_namespace, false}, {"node", set_node, false},
-    {"per", set_per, false},          {"verify", set_verify, false},
+    {"args", set_args, OF_KINDS},       {"cleanup", set_cleanup, ANY},
+    {"command", set_command, OF_KINDS}, {"context", set_context, OF_OTHERS},
+    {"deadline", set_deadline, ANY},    {"env", set_env, OF_KINDS},
+    {"exec", set_exec, OF_OTHERS},      {"gpus", set_gpus, OF_KINDS},
+    {"image", set_image, OF_KINDS},     {"name", set_name, OF_KINDS},
+    {"namespace", set_namespace, ANY},  {"node", set_node, ANY},
+    {"per", set_per, ANY},              {"runtime_class", set_runtime_class, OF_KINDS},
+    {"verify", set_verify, OF_OURS},
 };
 
 #define PARAMETERS (sizeof(parameters) / sizeof(parameters[0]))
+
+static bool is_for(const gpuc_job *job, scope of)
+{
+    return of == ANY || (of == OF_KINDS && job->kind) || (of == OF_OURS && !job->kubeconfig) ||
+           (of == OF_OTHERS && job->kubeconfig);
+}
+
+static int not_for_it(const char *key, scope of, gpuc_error **err)
+{
+    static const char *const reasons[][2] = {
+        [OF_KINDS] = {"a job of manifests says that itself", "write it into the manifest"},
+        [OF_OURS] = {"the machines of a cluster that others made are reached by no SSH of ours",
+                     "run `gpucluster verify --kubeconfig` before the job"},
+        [OF_OTHERS] = {"the cluster of this job is no kubeconfig's",
+                       "leave it out, or name a kubeconfig"},
+    };
+    int rc = gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_JOB, "parameter %s: %s", key,
+                             reasons[of][0]);
+
+    gpuc__error_remedy(err, "%s", reasons[of][1]);
+    return rc;
+}
 
 static int unknown_key(const gpuc_job *job, const char *key, gpuc_error **err)
 {
@@ -195,7 +251,7 @@ static int unknown_key(const gpuc_job *job, const char *key, gpuc_error **err)
     int rc;
 
     for (size_t i = 0; i < PARAMETERS; i++) {
-        if (parameters[i].of_kinds && !job->kind)
+        if (!is_for(job, parameters[i].scope))
             continue;
         gpuc__suggest_try(&near, parameters[i].key);
         gpuc__buf_printf(&known, "%s%s", known.length ? ", " : "", parameters[i].key);
@@ -215,13 +271,8 @@ int gpuc__job_parameter(gpuc_job *job, const char *key, const char *value, gpuc_
     for (size_t i = 0; i < PARAMETERS; i++) {
         if (strcmp(key, parameters[i].key) != 0)
             continue;
-        if (parameters[i].of_kinds && !job->kind) {
-            gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_JOB,
-                            "parameter %s: a job of manifests says that itself", key);
-            gpuc__error_remedy(err, "write it into the manifest");
-            return GPUC_EINVAL;
-        }
-        return parameters[i].set(job, key, value, err);
+        return is_for(job, parameters[i].scope) ? parameters[i].set(job, key, value, err)
+                                                : not_for_it(key, parameters[i].scope, err);
     }
     return unknown_key(job, key, err);
 }

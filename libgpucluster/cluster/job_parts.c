@@ -47,7 +47,7 @@ static bool runs_on(const gpuc_job *job, const gpuc__member *member)
     return member->model && member->gpus > 0;
 }
 
-static gpuc__job_per per_of(const gpuc_job *job)
+gpuc__job_per gpuc__job_per_of(const gpuc_job *job)
 {
     if (job->per)
         return job->per;
@@ -96,26 +96,41 @@ static int no_machine(const gpuc_job *job, gpuc_error **err)
     return GPUC_ENOTFOUND;
 }
 
-/* One for each machine; entry NULL: of the kind. */
+/* entry NULL: of the kind. */
+static int add_for_node(gpuc_job *job, const json_t *entry, const char *node, int gpus,
+                        gpuc_error **err)
+{
+    gpuc__job_part *part;
+
+    if (entry)
+        return add_workload(job, entry, node, err);
+    part = add_part(job, node, err);
+    if (!part)
+        return GPUC_ENOMEM;
+    if (job->per == GPUC__PER_GPU && gpus > 1)
+        part->containers = gpus;
+    return GPUC_OK;
+}
+
+/* One for each machine, or node of others. */
 static int add_for_nodes(gpuc_job *job, const json_t *entry, gpuc_error **err)
 {
-    gpuc_cluster *cluster = job->cluster;
+    const gpuc_cluster *cluster = job->cluster;
     size_t before = job->part_count;
+    const char *node;
+    json_t *gpus;
     int rc = GPUC_OK;
 
     for (size_t i = 0; rc == GPUC_OK && i < cluster->member_count; i++) {
         const gpuc__member *member = cluster->members[i];
-        gpuc__job_part *part;
 
-        if (!runs_on(job, member))
-            continue;
-        if (entry) {
-            rc = add_workload(job, entry, member->name, err);
-        } else if (!(part = add_part(job, member->name, err))) {
-            rc = GPUC_ENOMEM;
-        } else if (job->per == GPUC__PER_GPU && member->gpus > 1) {
-            part->containers = member->gpus;
-        }
+        if (runs_on(job, member))
+            rc = add_for_node(job, entry, member->name, member->gpus, err);
+    }
+    json_object_foreach(job->nodes, node, gpus)
+    {
+        if (rc == GPUC_OK)
+            rc = add_for_node(job, entry, node, (int)json_integer_value(gpus), err);
     }
     return rc == GPUC_OK && job->part_count == before ? no_machine(job, err) : rc;
 }
@@ -128,7 +143,7 @@ static int add_document(gpuc_job *job, const json_t *entry, gpuc_error **err)
     int rc;
 
     if (gpuc__job_is_workload(object))
-        return per_of(job) == GPUC__PER_NODE ? add_for_nodes(job, entry, err)
+        return gpuc__job_per_of(job) == GPUC__PER_NODE ? add_for_nodes(job, entry, err)
                                              : add_workload(job, entry, job->only_node, err);
     rc = gpuc__job_adopt(&copy, object, &given, err);
     if (rc != GPUC_OK)
@@ -166,7 +181,7 @@ int gpuc__job_parts_make(gpuc_job *job, gpuc_error **err)
     json_array_clear(job->objects);
     if (!job->kind)
         return make_of_manifests(job, err);
-    if (per_of(job) != GPUC__PER_GIVEN)
+    if (gpuc__job_per_of(job) != GPUC__PER_GIVEN)
         return add_for_nodes(job, NULL, err);
     return add_part(job, job->only_node, err) ? GPUC_OK : GPUC_ENOMEM;
 }
@@ -221,6 +236,7 @@ static int start_part(gpuc__job_part *part, gpuc_error **err)
                    .gpus = job->per == GPUC__PER_GPU && job->gpus ? 1 : job->gpus,
                    .containers = part->containers,
                    .deadline_s = job->deadline_s,
+                   .runtime_class = job->runtime_class,
                    .keep = job->cleanup != GPUC__CLEANUP_ALWAYS},
         .object = part->object,
         .cleanup = job->cleanup,

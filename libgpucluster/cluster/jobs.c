@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cluster/jobs_internal.h"
+#include "cluster/others.h"
 #include "core/context.h"
 #include "core/op.h"
 #include "kube/documents.h"
@@ -42,6 +43,10 @@ static void job_free(void *data)
     gpuc__free(job->image);
     gpuc__free(job->namespace_);
     gpuc__free(job->only_node);
+    gpuc__free(job->runtime_class);
+    gpuc__free(job->kubeconfig);
+    gpuc__free(job->kube_context);
+    json_decref(job->nodes);
     gpuc__kube_unref(job->kube);
     gpuc_cluster_unref(job->cluster);
     gpuc__free(job);
@@ -55,10 +60,17 @@ gpuc_job *gpuc_job_unref(gpuc_job *job)
     return NULL;
 }
 
+/* What its kind and remedies about its manifests are filled with. */
+static int values_of(json_t **out, const gpuc_job *job, gpuc_error **err)
+{
+    return job->kubeconfig ? gpuc__job_values(out, err)
+                           : gpuc__cluster_manifest_values(out, job->cluster, err);
+}
+
 static int set_kind(gpuc_job *job, const char *kind, gpuc_error **err)
 {
     json_t *values = NULL, *row = NULL, *env;
-    int rc = gpuc__cluster_manifest_values(&values, job->cluster, err);
+    int rc = values_of(&values, job, err);
 
     if (rc == GPUC_OK)
         rc = gpuc__job_kind(&row, kind, values, err);
@@ -76,7 +88,9 @@ static int set_kind(gpuc_job *job, const char *kind, gpuc_error **err)
     return rc;
 }
 
-int gpuc__job_create(gpuc_job **out, gpuc_cluster *cluster, const char *kind, gpuc_error **err)
+/* kubeconfig NULL: the cluster is ours. */
+static int create(gpuc_job **out, gpuc_cluster *cluster, const char *kubeconfig, const char *kind,
+                  gpuc_error **err)
 {
     gpuc_job *job = gpuc__calloc(1, sizeof(*job));
     int rc = GPUC_OK;
@@ -90,7 +104,8 @@ int gpuc__job_create(gpuc_job **out, gpuc_cluster *cluster, const char *kind, gp
     job->documents = json_array();
     job->objects = json_array();
     job->env = json_object();
-    if (!job->documents || !job->objects || !job->env)
+    job->kubeconfig = gpuc__strdup(kubeconfig);
+    if (!job->documents || !job->objects || !job->env || (kubeconfig && !job->kubeconfig))
         rc = gpuc__error_nomem(err);
     else if (kind)
         rc = set_kind(job, kind, err);
@@ -98,6 +113,23 @@ int gpuc__job_create(gpuc_job **out, gpuc_cluster *cluster, const char *kind, gp
         gpuc_job_unref(job);
     else
         *out = job;
+    return rc;
+}
+
+int gpuc__job_create(gpuc_job **out, gpuc_cluster *cluster, const char *kind, gpuc_error **err)
+{
+    return create(out, cluster, NULL, kind, err);
+}
+
+int gpuc__job_create_for_others(gpuc_job **out, gpuc_context *context, const char *kubeconfig,
+                                const char *kind, gpuc_error **err)
+{
+    gpuc_cluster *cluster = NULL;
+    int rc = gpuc__cluster_bare(&cluster, context, "kubernetes", NULL, 1, err);
+
+    if (rc == GPUC_OK)
+        rc = create(out, cluster, kubeconfig, kind, err);
+    gpuc_cluster_unref(cluster);
     return rc;
 }
 
@@ -114,7 +146,7 @@ int gpuc__job_add_manifest(gpuc_job *job, const char *text, size_t length, const
     if (job->kind)
         return gpuc__error_set(err, GPUC_ESTATE, GPUC_DOMAIN_JOB,
                                "the job is of the kind %s; a job of manifests has none", job->kind);
-    rc = gpuc__cluster_manifest_values(&values, job->cluster, err);
+    rc = values_of(&values, job, err);
     if (rc == GPUC_OK)
         rc = gpuc__documents_read(job->documents, text, length, filename ? filename : "manifest",
                                   values, err);
@@ -227,7 +259,8 @@ static void submit(gpuc_job *job)
         gpuc__job_parts_start(job);
 }
 
-static void on_looked(gpuc_job *job)
+/* What had to be known beforehand is. */
+static void on_ready(gpuc_job *job)
 {
     if (goes_on(job))
         submit(job);
@@ -255,46 +288,54 @@ static void release(void *data)
 
 static const gpuc__op_class job_class = {"job", cancel, release};
 
-static int prepare(gpuc_job *job, gpuc__kube **kube, gpuc_error **err)
+/* The API server of a cluster of ours. */
+static int open_ours(gpuc_cluster *cluster, gpuc_error **err)
 {
-    gpuc_cluster *cluster = job->cluster;
-    unsigned char random[6];
+    gpuc__kube *kube; /* the cluster's */
     int rc = GPUC_OK;
 
-    if (job->started)
-        return gpuc__error_set(err, GPUC_ESTATE, GPUC_DOMAIN_JOB, "the job has been started");
     if (!gpuc__cluster_is_up(cluster))
         return gpuc__error_set(err, GPUC_ESTATE, GPUC_DOMAIN_JOB,
                                "cluster %s is not up yet; run `gpucluster up` first", cluster->name);
     if (!cluster->identity.uuid)
         rc = gpuc__identity_load(cluster, false, err);
-    if (rc == GPUC_OK)
-        rc = gpuc__cluster_kube(kube, cluster, err);
+    return rc == GPUC_OK ? gpuc__cluster_kube(&kube, cluster, err) : rc;
+}
+
+static int prepare(gpuc_job *job, gpuc_error **err)
+{
+    unsigned char random[6];
+    int rc;
+
+    if (job->started)
+        return gpuc__error_set(err, GPUC_ESTATE, GPUC_DOMAIN_JOB, "the job has been started");
+    rc = job->kubeconfig ? gpuc__job_others_open(job, err) : open_ours(job->cluster, err);
     if (rc == GPUC_OK && RAND_bytes(random, sizeof(random)) != 1)
         rc = gpuc__error_set(err, GPUC_EINTERNAL, GPUC_DOMAIN_TLS, "no random bytes to be had");
     for (size_t i = 0; rc == GPUC_OK && i < sizeof(random); i++)
         snprintf(job->run_id + 2 * i, 3, "%02x", random[i]);
-    if (rc == GPUC_OK)
+    if (rc == GPUC_OK && !gpuc__job_others_lists(job))
         rc = gpuc__job_parts_make(job, err);
     return rc == GPUC_OK && job->verify ? gpuc__job_looks_make(job, err) : rc;
 }
 
 int gpuc__job_begin(gpuc_op **out, gpuc_job *job, gpuc_error **err)
 {
-    gpuc__kube *kube;
-    int rc = prepare(job, &kube, err);
+    int rc = prepare(job, err);
 
     if (rc == GPUC_OK)
         rc = gpuc__op_new(&job->op, job->cluster->context, &job_class, job, err);
     if (rc < 0)
         return rc;
     gpuc_job_ref(job); /* the operation's */
-    job->kube = gpuc__kube_ref(kube);
+    job->kube = gpuc__kube_ref(job->cluster->kube);
     job->started = true;
     job->begun = gpuc__clock_ms();
     *out = job->op;
-    if (job->verify)
-        gpuc__job_look_again(job, on_looked);
+    if (job->kubeconfig)
+        gpuc__job_others_ask(job, on_ready);
+    else if (job->verify)
+        gpuc__job_look_again(job, on_ready);
     else
         submit(job);
     return GPUC_OK;

@@ -7,6 +7,9 @@
 /* What the public functions of gpucluster/job.h do, after their argument checks. kind NULL: of
  * manifests, which are then added. */
 int gpuc__job_create(gpuc_job **out, gpuc_cluster *cluster, const char *kind, gpuc_error **err);
+/* The same on the cluster that a kubeconfig leads to. */
+int gpuc__job_create_for_others(gpuc_job **out, gpuc_context *context, const char *kubeconfig,
+                                const char *kind, gpuc_error **err);
 int gpuc__job_add_manifest(gpuc_job *job, const char *text, size_t length, const char *filename,
                            gpuc_error **err);
 int gpuc__job_add_file(gpuc_job *job, const char *path, gpuc_error **err);

@@ -40,13 +40,16 @@ struct gpuc_job {
     gpuc_cluster *cluster;
     char *kind;          /* NULL: of manifests */
     json_t *documents;   /* of the manifests: an array of {"where", "object"} */
-    char *name, *image, *namespace_, *only_node;
+    char *name, *image, *namespace_, *only_node, *runtime_class;
     json_t *command, *args, *env; /* NULL: the kind's own */
     gpuc__job_per per;
     int gpus, deadline_s;
     gpuc__job_cleanup cleanup;
     bool json;           /* its kind prints its result as JSON */
     bool verify;         /* its machines are looked at again beforehand */
+    char *kubeconfig, *kube_context; /* of a cluster that others made; NULL: of ours */
+    bool exec;           /* the kubeconfig's plugins may run */
+    json_t *nodes;       /* of others, those to run on: {NODE: its GPUs}; NULL: not known yet */
     gpuc__job_look *looks;
     size_t look_count, look_next, looking; /* all, the next to begin, those under way */
     gpuc_op *op;         /* while it runs; borrowed */
@@ -73,6 +76,7 @@ bool gpuc__job_lines_take(gpuc__job_lines *lines, char **text, char **origin);
 void gpuc__job_lines_clear(gpuc__job_lines *lines);
 
 /* job_parts.c */
+gpuc__job_per gpuc__job_per_of(const gpuc_job *job); /* never unset */
 int gpuc__job_parts_make(gpuc_job *job, gpuc_error **err);
 void gpuc__job_parts_free(gpuc_job *job);
 /* Begins all of them; their ends call gpuc__job_part_over, never inside this call but for one that
@@ -86,6 +90,14 @@ void gpuc__job_part_over(gpuc_job *job);
 void gpuc__job_objects_create(gpuc_job *job, void (*next)(gpuc_job *job));
 /* Deletes what of it this run has made, the last first. */
 void gpuc__job_objects_delete(gpuc_job *job, void (*next)(gpuc_job *job));
+
+/* job_others.c: of a cluster that others made. */
+int gpuc__job_others_open(gpuc_job *job, gpuc_error **err);
+/* Whether its nodes must be listed before its parts can be made. */
+bool gpuc__job_others_lists(const gpuc_job *job);
+/* Asks for its rights, the runtime class and its nodes, and makes its parts where they hang on those;
+ * next comes on the loop unless there is no memory, also after an error, which job->error then has. */
+void gpuc__job_others_ask(gpuc_job *job, void (*next)(gpuc_job *job));
 
 /* job_verify.c */
 int gpuc__job_looks_make(gpuc_job *job, gpuc_error **err);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cluster/provide.h"
-#include "cluster/verify_hosts.h"
+#include "cluster/others.h"
 #include "core/context.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -147,8 +147,8 @@ int gpuc__cluster_new(gpuc_cluster **out, gpuc_context *context, const gpuc_spec
 }
 
 /* Only what connections need: no spec, no state, no recipe. */
-int gpuc__cluster_of_hosts(gpuc_cluster **out, gpuc_context *context, gpuc__spec_model *model,
-                           uint32_t parallel, gpuc_error **err)
+int gpuc__cluster_bare(gpuc_cluster **out, gpuc_context *context, const char *name,
+                       gpuc__spec_model *model, uint32_t parallel, gpuc_error **err)
 {
     gpuc_cluster *cluster = gpuc__calloc(1, sizeof(*cluster));
 
@@ -161,7 +161,7 @@ int gpuc__cluster_of_hosts(gpuc_cluster **out, gpuc_context *context, gpuc__spec
     cluster->context = gpuc_context_ref(context);
     cluster->model = model;
     cluster->parallel = parallel;
-    cluster->name = gpuc__strdup("hosts");
+    cluster->name = gpuc__strdup(name);
     if (!cluster->name) {
         gpuc_cluster_unref(cluster);
         return gpuc__error_nomem(err);

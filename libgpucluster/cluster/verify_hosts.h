@@ -9,14 +9,11 @@
  * machine that failed. It ends with GPUC_EPROOF when one failed. The errors are those of
  * gpuc_verification_start. */
 int gpuc__verify_hosts_start(gpuc_op **out, gpuc_cluster *cluster, gpuc_error **err);
-/* A cluster of hosts that are verified and no more: without spec and state. Consumes the model. */
-int gpuc__cluster_of_hosts(gpuc_cluster **out, gpuc_context *context, gpuc__spec_model *model,
-                           uint32_t parallel, gpuc_error **err);
 /* The same for a cluster that is not up: of its spec's hosts, or of the machines that it has so far.
  * GPUC_ESTATE: it has none. */
 int gpuc__verify_unmade_start(gpuc_op **out, gpuc_cluster *cluster, gpuc_error **err);
 
-/* open.c, members.c. gpus: expected; -1: not known. */
+/* members.c. gpus: expected; -1: not known. */
 int gpuc__cluster_add_host(gpuc_cluster *cluster, const char *name, const gpuc__machine_info *info,
                            int gpus, gpuc_error **err);
 #endif

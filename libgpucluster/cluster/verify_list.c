@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cluster/others.h"
 #include "cluster/verification.h"
 #include "cluster/verify_hosts.h"
 #include "spec/handle.h"
@@ -141,8 +142,8 @@ int gpuc__verification_cluster(gpuc_cluster **out, const gpuc_verification *v, g
     if (rc < 0)
         gpuc__spec_model_free(model);
     else
-        rc = gpuc__cluster_of_hosts(
-            &cluster, v->context, model,
+        rc = gpuc__cluster_bare(
+            &cluster, v->context, "hosts", model,
             (uint32_t)gpuc__verification_number(v, GPUC__VERIFY_PARALLEL, PARALLEL), err);
     if (rc == GPUC_OK)
         cluster->limits = json_incref(v->limits);

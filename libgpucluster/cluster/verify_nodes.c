@@ -5,44 +5,21 @@
 #include <string.h>
 
 #include "cluster/chain.h"
+#include "cluster/others.h"
 #include "cluster/pod_look.h"
 #include "cluster/verify_tally.h"
 #include "core/context.h"
 #include "core/op.h"
 #include "gpu/limits.h"
-#include "kube/access.h"
 #include "kube/gpu_nodes.h"
 #include "kube/manifest.h"
 #include "kube/node.h"
 #include "kube/status.h"
 #include "util/alloc.h"
-#include "util/buf.h"
 #include "util/error.h"
 
 #define PARALLEL 32
 #define ASK_MS 60000
-#define RUNTIME_CLASS "nvidia"
-
-/* docs/verify.md has them as a ClusterRole. */
-static const gpuc__access wanted[] = {
-    {"list", "", "nodes", false, false},
-    {"get", "", "nodes", false, false},
-    {"list", "", "pods", false, false}, /* of all namespaces: who holds which GPU */
-    {"create", "batch", "jobs", true, false},
-    {"get", "batch", "jobs", true, false},
-    {"list", "batch", "jobs", true, false},
-    {"watch", "batch", "jobs", true, false},
-    {"delete", "batch", "jobs", true, false},
-    {"list", "", "pods", true, false},
-    {"watch", "", "pods", true, false},
-    {"get", "", "pods/log", true, false},
-    {"list", "", "events", true, true},
-    {"list", "node.k8s.io", "runtimeclasses", false, true},
-    {"list", "apps", "daemonsets", false, true},
-    {"patch", "", "nodes", false, false}, /* the last: only to set labels */
-};
-
-#define WANTED (sizeof(wanted) / sizeof(wanted[0]))
 
 typedef struct node {
     struct work *work;
@@ -481,8 +458,6 @@ static void begin_nodes(void *data)
 static void on_runtime_classes(void *data, json_t *result, gpuc_error *error)
 {
     work *w = data;
-    json_t *class;
-    size_t i;
 
     w->call = NULL;
     if (w->cancelled) {
@@ -490,15 +465,8 @@ static void on_runtime_classes(void *data, json_t *result, gpuc_error *error)
         return;
     }
     gpuc_error_unref(error); /* it may not be read: the cluster's own is used */
-    json_array_foreach(json_object_get(result, "items"), i, class)
-    {
-        const char *name = gpuc__json_text(class, "metadata", "name", NULL);
-
-        if (name && strcmp(name, RUNTIME_CLASS) == 0) {
-            gpuc__free(w->runtime_class);
-            w->runtime_class = gpuc__strdup(RUNTIME_CLASS);
-        }
-    }
+    gpuc__free(w->runtime_class);
+    w->runtime_class = gpuc__strdup(gpuc__others_runtime_class(result));
     if (w->runtime_class)
         begin_nodes(w);
     else
@@ -556,38 +524,15 @@ static void on_nodes(void *data, json_t *result, gpuc_error *error)
         fail_nomem(w);
 }
 
-/* All that is refused, in one error: the person asks for it once. */
-static gpuc_error *refusal(const json_t *needed)
-{
-    gpuc__buf text = GPUC__BUF_INIT(4096);
-    gpuc_error *error = NULL;
-    const json_t *one;
-    size_t i;
-
-    json_array_foreach(needed, i, one)
-        gpuc__buf_printf(&text, "%s%s", i ? "; " : "", json_string_value(one));
-    gpuc__error_set(&error, GPUC_EPERM, GPUC_DOMAIN_KUBERNETES,
-                    "the API server refuses what a verification needs: %s", gpuc__buf_text(&text));
-    gpuc__error_remedy(&error, "ask for the rights of the ClusterRole in docs/verify.md, or choose "
-                               "another namespace");
-    gpuc__buf_clear(&text);
-    return error;
-}
-
 static void on_reviewed(void *data, json_t *result, gpuc_error *error)
 {
     work *w = data;
-    const json_t *needed = json_object_get(result, "needed"), *one;
-    size_t i;
 
     if (stopped(w, error))
         return;
-    json_array_foreach(json_object_get(result, "optional"), i, one)
-        gpuc__log(w->context, GPUC_LOG_WARN, "verify",
-                  "the API server refuses to %s: less can be said of why something fails",
-                  json_string_value(one));
-    if (json_array_size(needed)) {
-        fail(w, refusal(needed));
+    error = gpuc__others_refusal(w->context, result, "a verification");
+    if (error) {
+        fail(w, error);
         return;
     }
     w->call = gpuc__kube_list(w->kube, "/api/v1/nodes", NULL, ASK_MS, on_nodes, w);
@@ -603,7 +548,8 @@ static void begin(void *data)
         end_when_done(w);
         return;
     }
-    w->call = gpuc__access_review(w->kube, wanted, w->label ? WANTED : WANTED - 1, w->namespace_,
+    w->call = gpuc__access_review(w->kube, gpuc__others_rights,
+                                  w->label ? GPUC__OTHERS_RIGHTS : GPUC__OTHERS_LABEL, w->namespace_,
                                   ASK_MS, on_reviewed, w);
     if (!w->call)
         fail_nomem(w);
@@ -620,25 +566,20 @@ static bool is_true(const gpuc_verification *v, gpuc__verify_key key)
 
 static int open_kube(work *w, const gpuc_verification *v, gpuc_error **err)
 {
-    const char *list = gpuc__verification_text(v, GPUC__VERIFY_KUBECONFIG);
     const char *namespace_ = gpuc__verification_text(v, GPUC__VERIFY_NAMESPACE);
-    gpuc__kubeconfig config = {0};
-    int rc = gpuc__kubeconfig_load_list(&config, strcmp(list, "default") == 0 ? NULL : list,
-                                        gpuc__verification_text(v, GPUC__VERIFY_CONTEXT),
-                                        is_true(v, GPUC__VERIFY_EXEC) ? GPUC__KUBECONFIG_EXEC : 0,
-                                        err);
+    gpuc__others others = {0};
+    int rc = gpuc__others_open(&others, v->context, gpuc__verification_text(v, GPUC__VERIFY_KUBECONFIG),
+                               gpuc__verification_text(v, GPUC__VERIFY_CONTEXT),
+                               is_true(v, GPUC__VERIFY_EXEC), err);
 
-    if (rc == GPUC_OK)
-        rc = gpuc__kube_open(&w->kube, v->context, &config, NULL, NULL, NULL, err);
-    if (rc == GPUC_OK) {
-        w->tally.report = gpuc__report_new(config.context ? config.context : "kubernetes");
-        w->namespace_ = gpuc__strdup(namespace_           ? namespace_
-                                     : config.namespace_ ? config.namespace_
-                                                         : "default");
-        if (!w->tally.report || !w->namespace_)
-            rc = gpuc__error_nomem(err);
-    }
-    gpuc__kubeconfig_clear(&config);
+    if (rc < 0)
+        return rc;
+    w->kube = gpuc__kube_ref(others.kube);
+    w->tally.report = gpuc__report_new(others.name);
+    w->namespace_ = gpuc__strdup(namespace_ ? namespace_ : others.namespace_);
+    if (!w->tally.report || !w->namespace_)
+        rc = gpuc__error_nomem(err);
+    gpuc__others_clear(&others);
     return rc;
 }
 

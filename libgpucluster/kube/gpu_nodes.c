@@ -53,6 +53,11 @@ int gpuc__gpu_node(bool *out, const json_t *node, gpuc_error **err)
     return GPUC_OK;
 }
 
+long gpuc__gpu_offered(const json_t *node)
+{
+    return count_of(gpuc__json_at(node, "status", "allocatable", "nvidia.com/gpu", NULL));
+}
+
 bool gpuc__gpu_shared(const json_t *node)
 {
     const json_t *labels = gpuc__json_at(node, "metadata", "labels", NULL);

@@ -12,6 +12,9 @@ bool gpuc__gpu_resource(const char *name);
 /* The node offers GPUs, or a label of gpu-labels.json says that it has some. */
 int gpuc__gpu_node(bool *out, const json_t *node, gpuc_error **err);
 
+/* How many nvidia.com/gpu it offers, MIG devices of names of their own not counted. */
+long gpuc__gpu_offered(const json_t *node);
+
 /* What the node offers as nvidia.com/gpu are shares of GPUs (time-slicing, MPS), as feature discovery's
  * labels say. */
 bool gpuc__gpu_shared(const json_t *node);

@@ -7,12 +7,22 @@
 
 #include "support/http_server.h"
 
+#define NODE(name, status, more)                                                                   \
+    "{\"metadata\":{\"name\":\"" name "\"" more "},\"status\":{\"conditions\":[{\"type\":\"Ready\","  \
+    "\"status\":\"True\",\"reason\":\"KubeletReady\",\"message\":\"fine\"}]," status "}}"
+#define GPUS(n) "\"capacity\":{\"nvidia.com/gpu\":\"" #n "\"},\"allocatable\":{\"nvidia.com/gpu\":\"" #n "\"}"
+#define NONE "\"capacity\":{},\"allocatable\":{}"
+#define POD(node, gpus)                                                                            \
+    "{\"metadata\":{\"name\":\"p\",\"namespace\":\"x\"},\"spec\":{\"nodeName\":\"" node "\",\"containers\":["  \
+    "{\"resources\":{\"limits\":{\"nvidia.com/gpu\":\"" #gpus "\"}}}]},\"status\":{\"phase\":\"Running\"}}"
+
 typedef struct kube_fleet {
     http_server server;
     pthread_mutex_t mutex;
     const char *nodes, *pods, *runtime_classes; /* items of the lists */
     const char *node;      /* as it is when it is asked for by its name; NULL: without GPUs */
     const char *denied;    /* "create jobs": of SelfSubjectAccessReview */
+    const char *forbidden; /* a part of the paths that are answered with 403 */
     const char *pod_phase; /* NULL: Succeeded */
     int exit_code;         /* of the container, when the phase is an end */
     char *machine, *probe; /* what a pod's log says; the nonce is "nonce123" */
@@ -158,7 +168,10 @@ static bool fleet_answer(int fd, const http_server_request *r)
         http_server_puts(fd, "HTTP/1.1 200 S\r\nTransfer-Encoding: chunked\r\n\r\n");
         return false;
     }
-    if (strstr(t, "selfsubjectaccessreviews"))
+    if (fleet.forbidden && strstr(t, fleet.forbidden))
+        http_server_answer(fd, 403, "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Forbidden\","
+                                    "\"code\":403,\"message\":\"it is forbidden\"}");
+    else if (strstr(t, "selfsubjectaccessreviews"))
         fleet_review(fd, r->body);
     else if (strcmp(r->method, "PATCH") == 0) {
         snprintf(fleet.patched, sizeof(fleet.patched), "%.200s %.1000s", t, r->body);
@@ -214,6 +227,19 @@ static void fleet_begin(const char *nodes, const char *pods)
     fleet.jobs = json_array();
     fleet_make_machine();
     http_server_start(&fleet.server, NULL, fleet_serve, NULL);
+}
+
+/* The way to it, with the current context "lab" and its namespace "team". */
+static void fleet_kubeconfig(const char *path)
+{
+    FILE *f = fopen(path, "w");
+
+    fprintf(f,
+            "clusters:\n- {name: c, cluster: {server: '%s'}}\n"
+            "contexts:\n- {name: lab, context: {cluster: c, user: u, namespace: team}}\n"
+            "users:\n- {name: u, user: {token: abc}}\ncurrent-context: lab\n",
+            fleet.server.url);
+    fclose(f);
 }
 
 static void fleet_end(void)

@@ -9,31 +9,14 @@
 #include "support/gpu_machine.h"
 #include "support/kube_fleet.h"
 
-#define NODE(name, status, more)                                                                   \
-    "{\"metadata\":{\"name\":\"" name "\"" more "},\"status\":{\"conditions\":[{\"type\":\"Ready\","  \
-    "\"status\":\"True\",\"reason\":\"KubeletReady\",\"message\":\"fine\"}]," status "}}"
-#define GPUS(n) "\"capacity\":{\"nvidia.com/gpu\":\"" #n "\"},\"allocatable\":{\"nvidia.com/gpu\":\"" #n "\"}"
-#define NONE "\"capacity\":{},\"allocatable\":{}"
-#define POD(node, gpus)                                                                            \
-    "{\"metadata\":{\"name\":\"p\",\"namespace\":\"x\"},\"spec\":{\"nodeName\":\"" node "\",\"containers\":["  \
-    "{\"resources\":{\"limits\":{\"nvidia.com/gpu\":\"" #gpus "\"}}}]},\"status\":{\"phase\":\"Running\"}}"
-
 static gpuc_context *context;
 static gpuc_verification *v;
 static char dir[] = "/tmp/gpuc-fleet.XXXXXX", config[64];
 
 static void begin(const char *nodes, const char *pods)
 {
-    FILE *f;
-
     fleet_begin(nodes, pods);
-    f = fopen(config, "w");
-    fprintf(f,
-            "clusters:\n- {name: c, cluster: {server: '%s'}}\n"
-            "contexts:\n- {name: lab, context: {cluster: c, user: u, namespace: team}}\n"
-            "users:\n- {name: u, user: {token: abc}}\ncurrent-context: lab\n",
-            fleet.server.url);
-    fclose(f);
+    fleet_kubeconfig(config);
     assert_int_equal(gpuc_context_new(&context, NULL), GPUC_OK);
     assert_int_equal(gpuc_verification_new(&v, context, NULL), GPUC_OK);
     assert_int_equal(gpuc_verification_set(v, "kubeconfig", config, NULL), GPUC_OK);

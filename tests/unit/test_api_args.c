@@ -254,12 +254,18 @@ static void test_api_args__access_and_jobs(void **state)
     WRONG(gpuc_job_new(&job, NULL, "nvidia-smi", err));
     WRONG(gpuc_job_new(&job, w.cluster, NULL, err));
     WRONG(gpuc_job_new(&job, w.cluster, "nvidia-sim", err));
+    WRONG(gpuc_job_new_kubeconfig(NULL, w.context, "default", "cuda", err));
+    WRONG(gpuc_job_new_kubeconfig(&job, NULL, "default", "cuda", err));
+    WRONG(gpuc_job_new_kubeconfig(&job, w.context, NULL, "cuda", err));
+    WRONG(gpuc_job_new_kubeconfig(&job, w.context, "", "cuda", err));
+    WRONG(gpuc_job_new_kubeconfig(&job, w.context, "default", "nvidia-sim", err));
     ASSERT_OK(gpuc_job_new(&w.job, w.cluster, "nvidia-smi", NULL));
     WRONG(gpuc_job_set(NULL, "gpus", "1", err));
     WRONG(gpuc_job_set(w.job, NULL, "1", err));
     WRONG(gpuc_job_set(w.job, "gpus", NULL, err));
     WRONG(gpuc_job_set(w.job, "gpsu", "1", err));
     WRONG(gpuc_job_set(w.job, "gpus", "many", err));
+    WRONG(gpuc_job_set(w.job, "context", "lab", err));
     WRONG(gpuc_job_set(w.job, "command", "{}", err));
     WRONG(gpuc_job_start(NULL, w.job, err));
     WRONG(gpuc_job_start(&op, NULL, err));

@@ -44,7 +44,7 @@ typedef struct scenario {
     gpuc_spec *spec;
     gpuc_cluster *cluster;
     gpuc_op *op;
-    gpuc_job *job;
+    gpuc_job *job, *of_others;
 } scenario;
 
 static void read_plan(gpuc_plan *plan)
@@ -111,6 +111,10 @@ static int look(scenario *s, gpuc_error **err)
         refused(gpuc_job_start(&op, s->job, &error), GPUC_ESTATE, &error);
     if (rc == GPUC_OK)
         gpuc_free(gpuc_job_to_json(s->job));
+    if (rc == GPUC_OK)
+        rc = gpuc_job_new_kubeconfig(&s->of_others, s->context, "/nowhere/config", "cuda", err);
+    if (rc == GPUC_OK)
+        refused(gpuc_job_start(&op, s->of_others, &error), GPUC_ENOTFOUND, &error);
     assert_null(op);
     assert_null(config);
     return rc;
@@ -169,6 +173,7 @@ static int once(size_t which)
                  gpuc_error_message(error));
     gpuc_error_unref(error);
     gpuc_job_unref(s.job);
+    gpuc_job_unref(s.of_others);
     gpuc_op_unref(s.op);
     gpuc_cluster_unref(s.cluster);
     gpuc_spec_unref(s.spec);
