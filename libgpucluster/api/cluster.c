@@ -4,9 +4,9 @@
 
 #include "cluster/cluster.h"
 #include "cluster/operations.h"
+#include "cluster/rules.h"
 #include "core/context.h"
 #include "core/op.h"
-#include "gpu/limits.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
@@ -214,5 +214,5 @@ int gpuc_cluster_set_check(gpuc_cluster *cluster, const char *check, const char 
                            gpuc_error **err)
 {
     GPUC__CHECK_ARG(err, cluster && check && value);
-    return gpuc__limits_set(cluster->limits, check, value, err);
+    return gpuc__cluster_set_check(cluster, check, value, err);
 }

@@ -54,6 +54,7 @@ struct gpuc_cluster {
     bool locked;              /* this process holds the state for writing */
     bool purge_driver;        /* `down` takes the driver away, too */
     json_t *limits;           /* of checks: the spec's, and what the caller sets; object */
+    gpuc__rules *rules;       /* made of them, by rules.h; NULL until then */
     bool prove_again;         /* `verify`: earlier proofs do not count */
     gpuc_op *busy;            /* the operation under way that needs the graph; borrowed */
     gpuc__identity identity;
@@ -63,8 +64,7 @@ struct gpuc_cluster {
     gpuc__ssh_key **keys;     /* parsed once, for all machines; by path in key_paths */
     char **key_paths;
     size_t key_count;
-    gpuc__ssh *jump;
-    gpuc__ssh *api_ssh;       /* connection of its own for tunnels to the API server */
+    gpuc__ssh *jump, *api_ssh; /* the latter of its own, for tunnels to the API server */
     gpuc__kube *kube;         /* NULL until the first control plane has an address */
     gpuc__recipe *recipe;     /* with the caller's own steps in it */
     gpuc__sources sources;    /* versions and files; filled by the first graph */

@@ -6,6 +6,7 @@
 #include "cluster/jobs_internal.h"
 #include "cluster/look.h"
 #include "cluster/mark.h"
+#include "cluster/rules.h"
 #include "core/context.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -66,17 +67,18 @@ static void on_look(void *data, gpuc__machine_proof *proof, gpuc_error *error)
 
 static void begin_look(gpuc__job_look *l)
 {
-    const gpuc__look_args args = {.remote = l->member->remote,
-                                  .name = l->member->name,
-                                  .expected_gpus = l->member->gpus,
-                                  .limits = l->member->cluster->limits,
-                                  .progress = on_progress,
-                                  .done = on_look,
-                                  .data = l};
+    gpuc__look_args args = {.remote = l->member->remote,
+                            .name = l->member->name,
+                            .expected_gpus = l->member->gpus,
+                            .progress = on_progress,
+                            .done = on_look,
+                            .data = l};
     gpuc_error *error = NULL;
 
-    if (gpuc__member_connect(l->member, &error) == GPUC_OK)
+    if (gpuc__member_connect(l->member, &error) == GPUC_OK &&
+        gpuc__cluster_rules(&args.rules, l->member->cluster, &error) == GPUC_OK)
         gpuc__look_start(&l->look, &args, &error);
+    gpuc__rules_unref(args.rules);
     if (error)
         keep_failure(l, error);
     else

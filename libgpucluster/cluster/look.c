@@ -22,7 +22,7 @@ struct gpuc__look {
 static void look_free(gpuc__look *look)
 {
     gpuc__remote_unref(look->args.remote);
-    json_decref(look->args.limits);
+    gpuc__rules_unref(look->args.rules);
     gpuc__collect_free(look->collect);
     gpuc__free(look->name);
     gpuc__free(look);
@@ -40,7 +40,7 @@ static void finish(gpuc__look *look, gpuc__machine_proof *proof, gpuc_error *err
         proof = NULL;
     }
     args.remote = NULL; /* these go with the look */
-    args.limits = NULL;
+    args.rules = NULL;
     look_free(look);
     args.done(args.data, proof, error);
 }
@@ -52,7 +52,7 @@ static void judge(gpuc__look *look, const gpuc__probe *probe, const char *reason
     gpuc_error *error = NULL;
 
     gpuc__proof_evaluate(&proof, look->name, look->args.expected_gpus, look->collect, probe, reason,
-                         look->args.limits, &error);
+                         look->args.rules, &error);
     if (proof) {
         proof->started_ms = look->started_ms;
         proof->finished_ms = gpuc__now_ms();
@@ -93,8 +93,7 @@ static void on_computed(void *data, int status, const char *out, size_t out_leng
 /* Its tests take whole GPUs, and all of them. */
 static int dcgm_level(const gpuc__look *look)
 {
-    double level = json_number_value(json_object_get(
-        json_object_get(look->args.limits, "dcgm.diag"), "level"));
+    double level = gpuc__rules_limit(look->args.rules, "dcgm.diag", "level");
 
     if (level < 0 || gpuc__proof_any_busy(look->collect))
         return 0;
@@ -173,7 +172,8 @@ static void on_collected(void *data, int status, const char *out, size_t out_len
     look->op = NULL;
     was_cut(&error, out_length);
     if (!error && !look->cancelled &&
-        gpuc__collect_parse(&look->collect, look->nonce, out, out_length, &error) < 0)
+        gpuc__collect_parse(&look->collect, look->nonce, out, out_length, look->args.rules,
+                            &error) < 0)
         gpuc__error_evidence(&error, errout, errout_length);
     if (error || look->cancelled)
         finish(look, NULL, error);
@@ -205,12 +205,13 @@ int gpuc__look_start(gpuc__look **out, const gpuc__look_args *args, gpuc_error *
         return gpuc__error_nomem(err);
     look->args = *args;
     look->args.remote = gpuc__remote_ref(args->remote);
-    json_incref(look->args.limits);
+    look->args.rules = NULL;
     look->started_ms = gpuc__now_ms();
     look->name = gpuc__strdup(args->name);
     if (!look->name)
         gpuc__error_nomem(&error);
-    else if (gpuc__look_nonce(look->nonce, sizeof(look->nonce), &error) == GPUC_OK)
+    else if (gpuc__rules_take(&look->args.rules, args->rules, &error) == GPUC_OK &&
+             gpuc__look_nonce(look->nonce, sizeof(look->nonce), &error) == GPUC_OK)
         gpuc__collect_script(&script, look->nonce, &error);
     if (run_script(look, script, GPUC__COLLECT_TIMEOUT_MS, on_collected, &error)) {
         tell(look, "reading nvidia-smi");

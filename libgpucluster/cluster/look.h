@@ -14,7 +14,7 @@ typedef struct gpuc__look_args {
     gpuc__remote *remote; /* the machine; referenced */
     const char *name;     /* of the machine in its proof; copied */
     int expected_gpus;    /* -1: not declared */
-    json_t *limits;       /* the user's instead of the table's (gpu/limits.h); referenced; NULL */
+    gpuc__rules *rules;   /* referenced; NULL: the tables as they are */
     void (*progress)(void *data, const char *what); /* may be NULL */
     /* Once, later. The proof is the receiver's, NULL with an error (consumed). */
     void (*done)(void *data, gpuc__machine_proof *proof, gpuc_error *error);

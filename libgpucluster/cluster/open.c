@@ -111,6 +111,7 @@ static void cluster_free(void *data)
     json_decref(cluster->customs);
     json_decref(cluster->skips);
     json_decref(cluster->limits);
+    gpuc__rules_unref(cluster->rules);
     gpuc__identity_clear(&cluster->identity);
     gpuc__store_close(cluster->store);
     gpuc__spec_model_free(cluster->model);

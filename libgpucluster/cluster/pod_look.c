@@ -19,7 +19,7 @@
 #define LOG_MAX (6u * 1024 * 1024)
 
 struct gpuc__pod_look {
-    gpuc__pod_look_args args; /* only kube, count, limits and what is called back */
+    gpuc__pod_look_args args; /* only kube, count, rules and what is called back */
     char *node, nonce[33];
     int64_t started_ms;
     gpuc__buf log;
@@ -30,7 +30,7 @@ struct gpuc__pod_look {
 static void look_free(gpuc__pod_look *look)
 {
     gpuc__kube_unref(look->args.kube);
-    json_decref(look->args.limits);
+    gpuc__rules_unref(look->args.rules);
     gpuc__buf_clear(&look->log);
     gpuc__free(look->node);
     gpuc__free(look);
@@ -132,7 +132,7 @@ static int judge(gpuc__machine_proof **out, bool *whole, const gpuc__pod_look *l
     gpuc__collect *collect = NULL;
     gpuc__probe *probe = NULL;
     char mark[64];
-    int rc = gpuc__collect_parse(&collect, look->nonce, text, look->log.length, err);
+    int rc = gpuc__collect_parse(&collect, look->nonce, text, look->log.length, look->args.rules, err);
 
     if (rc < 0)
         return rc;
@@ -149,7 +149,7 @@ static int judge(gpuc__machine_proof **out, bool *whole, const gpuc__pod_look *l
         rc = gpuc__proof_evaluate(&proof, look->node, -1, collect, probe,
                                   *whole ? "nvidia-smi could not be read in the pod"
                                          : "the pod's answer was cut",
-                                  look->args.limits, err);
+                                  look->args.rules, err);
     if (rc == GPUC_OK)
         rc = leave_machine_out(proof, err);
     if (rc == GPUC_OK)
@@ -186,7 +186,7 @@ static void on_done(void *data, const gpuc__job_end *end, gpuc_error *error)
         gpuc_error_unref(unread);
     }
     args.kube = NULL; /* these go with the look */
-    args.limits = NULL;
+    args.rules = NULL;
     look_free(look);
     args.done(args.data, proof, error);
 }
@@ -259,7 +259,6 @@ int gpuc__pod_look_start(gpuc__pod_look **out, const gpuc__pod_look_args *args, 
         return gpuc__error_nomem(err);
     look->args = (gpuc__pod_look_args){.kube = gpuc__kube_ref(args->kube),
                                        .count = args->count,
-                                       .limits = json_incref(args->limits),
                                        .progress = args->progress,
                                        .done = args->done,
                                        .data = args->data};
@@ -267,8 +266,9 @@ int gpuc__pod_look_start(gpuc__pod_look **out, const gpuc__pod_look_args *args, 
     look->shared = args->shared || !whole_gpus(args->resources);
     look->started_ms = gpuc__now_ms();
     look->node = gpuc__strdup(args->node);
-    rc = look->node ? gpuc__look_nonce(look->nonce, sizeof(look->nonce), err)
-                    : gpuc__error_nomem(err);
+    rc = look->node ? gpuc__rules_take(&look->args.rules, args->rules, err) : gpuc__error_nomem(err);
+    if (rc == GPUC_OK)
+        rc = gpuc__look_nonce(look->nonce, sizeof(look->nonce), err);
     if (rc == GPUC_OK)
         rc = manifest(&job, look, args, err);
     if (rc == GPUC_OK) {

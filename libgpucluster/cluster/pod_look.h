@@ -16,7 +16,7 @@ typedef struct gpuc__pod_look_args {
     const json_t *resources;   /* {"nvidia.com/gpu": "5"}: asked for, and all of it free */
     long count;                /* together */
     bool shared;               /* they are shares of GPUs: how many GPUs that makes cannot be said */
-    json_t *limits;            /* the user's instead of the table's (gpu/limits.h); referenced; NULL */
+    gpuc__rules *rules;        /* referenced; NULL: the tables as they are */
     void (*progress)(void *data, const char *what); /* may be NULL */
     /* Once, later. The proof is the receiver's: NULL when the pod has shown nothing. error, which is
      * consumed, says why it has not shown all: with a proof, the pod was ended before it was done. */

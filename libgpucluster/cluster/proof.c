@@ -8,6 +8,7 @@
 #include "cluster/look.h"
 #include "cluster/mark.h"
 #include "cluster/proof_record.h"
+#include "cluster/rules.h"
 #include "core/context.h"
 #include "gpu/probe.h"
 #include "gpu/proof.h"
@@ -461,13 +462,12 @@ static void cancel_look(gpuc__action *action)
 
 void gpuc__proof_act(gpuc__action *action)
 {
-    const gpuc__look_args args = {.remote = action->member->remote,
-                                  .name = action->member->name,
-                                  .expected_gpus = action->member->gpus,
-                                  .limits = action->cluster->limits,
-                                  .progress = on_progress,
-                                  .done = on_look,
-                                  .data = action};
+    gpuc__look_args args = {.remote = action->member->remote,
+                            .name = action->member->name,
+                            .expected_gpus = action->member->gpus,
+                            .progress = on_progress,
+                            .done = on_look,
+                            .data = action};
     proving *p = gpuc__calloc(1, sizeof(*p));
     gpuc_error *error = NULL;
 
@@ -478,6 +478,9 @@ void gpuc__proof_act(gpuc__action *action)
     }
     gpuc__buf_init(&p->pod_log, POD_LOG_MAX);
     action->cancel_work = cancel_look;
-    if (gpuc__look_start(&p->look, &args, &error) < 0)
+    if (gpuc__cluster_rules(&args.rules, action->cluster, &error) == GPUC_OK)
+        gpuc__look_start(&p->look, &args, &error);
+    gpuc__rules_unref(args.rules);
+    if (error)
         finish(action, error);
 }

@@ -6,6 +6,9 @@
 #include "gpu/report.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/put.h"
+
+#define RECORD_MAX (64u * 1024 * 1024)
 
 json_t *gpuc__proof_record_load(gpuc__member *member)
 {
@@ -23,20 +26,18 @@ json_t *gpuc__proof_record_load(gpuc__member *member)
 int gpuc__proof_record_save(gpuc__member *member, const gpuc__machine_proof *proof, gpuc_error **err)
 {
     const gpuc__facts *facts = gpuc__remote_last_facts(member->remote);
-    json_t *record = gpuc__proof_to_json(proof);
-    char *text;
+    gpuc__buf record = GPUC__BUF_INIT(RECORD_MAX);
     int rc;
 
-    if (json_object_set_new(record, "boot_id", json_string(facts ? facts->boot_id : "")) < 0 ||
-        json_object_set_new(record, "expected_gpus", json_integer(member->gpus)) < 0) {
-        json_decref(record);
-        return gpuc__error_nomem(err);
-    }
-    text = json_dumps(record, JSON_COMPACT);
-    json_decref(record);
-    rc = text ? gpuc__store_set(member->cluster->store, member->name, "proof", text, err)
-              : gpuc__error_nomem(err);
-    free(text); /* jansson's own memory */
+    gpuc__put_open(&record, NULL, '{');
+    gpuc__put_text(&record, "boot_id", facts ? facts->boot_id : "");
+    gpuc__put_integer(&record, "expected_gpus", member->gpus);
+    gpuc__proof_put(&record, proof, 0);
+    gpuc__put_close(&record, '}');
+    rc = record.failed ? gpuc__error_nomem(err)
+                       : gpuc__store_set(member->cluster->store, member->name, "proof",
+                                         gpuc__buf_text(&record), err);
+    gpuc__buf_clear(&record);
     return rc;
 }
 
@@ -73,7 +74,7 @@ gpuc__proof_record_state gpuc__proof_record_read(gpuc__member *member, char *why
     gpuc__label_wish gpu, cuda = GPUC__LABEL_REMOVE;
     gpuc__machine_proof *proof = NULL;
 
-    if (!reason && gpuc__proof_from_json(&proof, record, NULL) < 0)
+    if (!reason && gpuc__proof_from_json(&proof, record, NULL, NULL) < 0)
         reason = "the record of the proof cannot be read";
     if (proof)
         gpuc__proof_labels(proof, true, &gpu, &cuda);
@@ -97,9 +98,10 @@ gpuc__proof_record_state gpuc__proof_record_read(gpuc__member *member, char *why
 }
 
 /* Neither passed nor failed: nothing was tried. */
-static int not_proven(gpuc__machine_proof **out, const gpuc__member *member, gpuc_error **err)
+static int not_proven(gpuc__machine_proof **out, const gpuc__member *member,
+                      gpuc__rules *rules, gpuc_error **err)
 {
-    gpuc__machine_proof *proof = gpuc__proof_new(member->name, err);
+    gpuc__machine_proof *proof = gpuc__proof_new(member->name, rules, err);
     int rc = proof ? gpuc__proof_set(proof, "smi.run", NULL, GPUC_CHECK_SKIP,
                                      "the machine has not been proven yet", NULL,
                                      "run gpucluster up, or gpucluster verify", NULL, err)
@@ -113,31 +115,34 @@ static int not_proven(gpuc__machine_proof **out, const gpuc__member *member, gpu
 }
 
 /* What is known of one machine's proof; a record that cannot be read is none. */
-static int read_proof(gpuc__machine_proof **out, gpuc__member *member, gpuc_error **err)
+static int read_proof(gpuc__machine_proof **out, gpuc__member *member, gpuc__rules *rules,
+                      gpuc_error **err)
 {
     json_t *record = gpuc__proof_record_load(member);
-    int rc = record ? gpuc__proof_from_json(out, record, NULL) : GPUC_ENOTFOUND;
+    int rc = record ? gpuc__proof_from_json(out, record, rules, NULL) : GPUC_ENOTFOUND;
 
     json_decref(record);
-    return rc < 0 ? not_proven(out, member, err) : rc;
+    return rc < 0 ? not_proven(out, member, rules, err) : rc;
 }
 
 int gpuc__cluster_report(gpuc_report **out, gpuc_cluster *cluster, gpuc_error **err)
 {
     gpuc_report *report = gpuc__report_new(cluster->name);
-    int rc = report ? GPUC_OK : gpuc__error_nomem(err);
+    gpuc__rules *rules = NULL;
+    int rc = report ? gpuc__rules_new(&rules, NULL, err) : gpuc__error_nomem(err);
 
     for (size_t i = 0; rc == GPUC_OK && i < cluster->member_count; i++) {
         gpuc__machine_proof *proof = NULL;
 
         if (!cluster->members[i]->gpus || !cluster->members[i]->model)
             continue;
-        rc = read_proof(&proof, cluster->members[i], err);
+        rc = read_proof(&proof, cluster->members[i], rules, err);
         if (rc == GPUC_OK)
             rc = gpuc__report_add_machine(report, proof, err);
     }
     if (rc == GPUC_OK)
         rc = gpuc__report_finish(report, err);
+    gpuc__rules_unref(rules);
     if (rc < 0)
         gpuc_report_unref(report);
     else

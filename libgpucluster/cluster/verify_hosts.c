@@ -5,6 +5,7 @@
 
 #include "cluster/look.h"
 #include "cluster/provide.h"
+#include "cluster/rules.h"
 #include "cluster/verify_tally.h"
 #include "core/context.h"
 #include "core/op.h"
@@ -30,6 +31,7 @@ typedef struct host {
 typedef struct work {
     gpuc_cluster *cluster;
     gpuc__tally tally;
+    gpuc__rules *rules;
     host *hosts; /* those under way */
     size_t next, working, slow; /* slow: those that have given their turn away */
     gpuc_error *error; /* of ours, which ends it all */
@@ -56,6 +58,7 @@ static void free_work(void *data)
     if (w->timer)
         uv_close((uv_handle_t *)w->timer, on_timer_closed);
     gpuc_report_unref(w->tally.report);
+    gpuc__rules_unref(w->rules);
     gpuc_error_unref(w->error);
     gpuc_cluster_unref(w->cluster);
     gpuc__free(w);
@@ -166,7 +169,7 @@ static int note_reached(gpuc__machine_proof *proof, const host *h, gpuc_error **
 static void host_failed(host *h, gpuc_error *why)
 {
     gpuc_error *error = NULL;
-    gpuc__machine_proof *proof = gpuc__proof_new(h->member->name, &error);
+    gpuc__machine_proof *proof = gpuc__proof_new(h->member->name, h->work->rules, &error);
 
     if (proof)
         gpuc__proof_set(proof, "host.reach", NULL, GPUC_CHECK_FAIL, gpuc_error_message(why), NULL,
@@ -207,7 +210,7 @@ static void on_connected(void *data, gpuc_error *error)
     const gpuc__look_args args = {.remote = h->member->remote,
                                   .name = h->member->name,
                                   .expected_gpus = h->member->gpus,
-                                  .limits = h->member->cluster->limits,
+                                  .rules = h->work->rules,
                                   .done = on_look,
                                   .data = h};
 
@@ -334,9 +337,13 @@ int gpuc__verify_hosts_start(gpuc_op **out, gpuc_cluster *cluster, gpuc_error **
     w = new_work(cluster, err);
     if (!w)
         return GPUC_ENOMEM;
-    rc = w->tally.total ? gpuc__op_new(&w->tally.op, cluster->context, &verify_class, w, err)
-                  : gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_GPU,
-                                    "there is no machine to verify: none has GPUs declared");
+    if (!w->tally.total)
+        rc = gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_GPU,
+                             "there is no machine to verify: none has GPUs declared");
+    if (rc == GPUC_OK)
+        rc = gpuc__cluster_rules(&w->rules, cluster, err);
+    if (rc == GPUC_OK)
+        rc = gpuc__op_new(&w->tally.op, cluster->context, &verify_class, w, err);
     if (rc < 0) {
         free_work(w);
         return rc;

@@ -10,7 +10,6 @@
 #include "cluster/verify_tally.h"
 #include "core/context.h"
 #include "core/op.h"
-#include "gpu/limits.h"
 #include "kube/gpu_nodes.h"
 #include "kube/manifest.h"
 #include "kube/node.h"
@@ -45,7 +44,7 @@ typedef struct work {
     long gpus;             /* expected of each node; -1: not declared */
     size_t parallel, next, working;
     json_t *nodes, *usage; /* those with GPUs; what pods hold */
-    json_t *limits;        /* of checks */
+    gpuc__rules *rules;
     node *first;
     gpuc_error *error;
     gpuc__task begin;
@@ -65,7 +64,7 @@ static void free_work(void *data)
     gpuc_error_unref(w->error);
     json_decref(w->nodes);
     json_decref(w->usage);
-    json_decref(w->limits);
+    gpuc__rules_unref(w->rules);
     gpuc__free(w->namespace_);
     gpuc__free(w->image);
     gpuc__free(w->runtime_class);
@@ -207,8 +206,8 @@ static void judge_offer(node *n, gpuc_error **err)
     char seen[160];
 
     if (!n->proof) {
-        n->proof = gpuc__proof_new(n->name, err);
-        if (!n->proof || gpuc__limits_apply(n->proof->table, n->work->limits, err) < 0)
+        n->proof = gpuc__proof_new(n->name, n->work->rules, err);
+        if (!n->proof)
             return;
     }
     snprintf(seen, sizeof(seen), "nvidia.com/gpu: %ld of %ld", n->offered,
@@ -300,7 +299,7 @@ static void look_from_a_pod(node *n)
                                       .resources = n->free_ones,
                                       .count = n->shared ? 1 : n->free_count,
                                       .shared = n->shared,
-                                      .limits = w->limits,
+                                      .rules = w->rules,
                                       .progress = on_progress,
                                       .done = on_look,
                                       .data = n};
@@ -628,10 +627,11 @@ int gpuc__verify_nodes_start(gpuc_op **out, const gpuc_verification *v, gpuc_err
 
     if (!w)
         return gpuc__error_nomem(err);
-    w->limits = json_incref(v->limits);
     w->context = w->tally.context = gpuc_context_ref(v->context);
     w->begin = (gpuc__task){.fn = begin, .data = w};
-    rc = prepare(w, v, err);
+    rc = gpuc__rules_new(&w->rules, v->limits, err);
+    if (rc == GPUC_OK)
+        rc = prepare(w, v, err);
     if (rc == GPUC_OK)
         rc = gpuc__op_new(&w->tally.op, w->context, &verify_class, w, err);
     if (rc < 0) {

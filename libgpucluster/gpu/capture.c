@@ -12,6 +12,7 @@
 #include "util/error.h"
 
 #define SECTIONS_MAX 1024
+#define DETAILS_MAX (4u << 20)
 #define FAILURES_MAX 16
 #define ROOT_END "</nvidia_smi_log>"
 
@@ -307,8 +308,12 @@ static void add_gpu_warnings(capture *c, const gpuc__smi *all)
 /* The report's own object of a GPU; what only the probe measures is null. */
 static json_t *gpu_to_json(const gpuc__smi_gpu *gpu)
 {
-    json_t *details = gpuc__smi_gpu_to_json(gpu);
+    gpuc__buf text = GPUC__BUF_INIT(DETAILS_MAX);
+    json_t *details;
 
+    gpuc__smi_gpu_put(&text, gpu, gpu->migs);
+    details = json_loadb(gpuc__buf_text(&text), text.length, 0, NULL);
+    gpuc__buf_clear(&text);
     return json_pack("{s:O?, s:O?, s:O?, s:O?, s:O?, s:n, s:o}", "index",
                      json_object_get(details, "index"), "uuid", json_object_get(details, "uuid"),
                      "bus", json_object_get(details, "bus"), "product",

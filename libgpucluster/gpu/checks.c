@@ -7,7 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "gpu/limits.h"
 #include "gpu/tables.h"
 #include "util/buf.h"
 #include "util/error.h"
@@ -74,7 +73,7 @@ void gpuc__checkup_findings(gpuc__checkup *up, const char *id, const char *gpu,
 
 double gpuc__checkup_limit(const gpuc__checkup *up, const char *id, const char *name)
 {
-    return gpuc__limit(up->proof->table, id, name);
+    return gpuc__rules_limit(up->proof->rules, id, name);
 }
 
 bool gpuc__smi_says(const gpuc__smi_value *value, const char *text)

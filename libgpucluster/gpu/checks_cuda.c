@@ -5,13 +5,14 @@
 #include <strings.h>
 
 #include "gpu/checks.h"
-#include "gpu/limits.h"
+#include "gpu/smi_fields.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
 #define ID "cuda.compute"
 /* Memory in use with no process to be seen; less is what drivers reserve for themselves. */
 #define IDLE_MIB 512
+#define DETAILS_MAX (4u << 20)
 
 bool gpuc__gpu_busy(const gpuc__smi_gpu *gpu, char *out, size_t size)
 {
@@ -244,22 +245,40 @@ static char *dup_known(const char *text, int *rc)
     return copy;
 }
 
-/* nvidia-smi -q -x names MIG devices by number only; the probe knows their UUIDs. */
-static void name_migs(json_t *details, const gpuc__probe *probe, const char *parent)
+/* nvidia-smi -q -x names MIG devices by number only; the probe knows their UUIDs. The devices with
+ * both; NULL without memory, or where there is none. */
+static gpuc__smi_mig *named_migs(const gpuc__smi_gpu *gpu, const gpuc__probe *probe)
 {
-    json_t *mig, *index;
-    size_t i;
+    gpuc__smi_mig *migs = gpu->mig_count ? gpuc__calloc(gpu->mig_count, sizeof(*migs)) : NULL;
 
-    json_array_foreach(json_object_get(details, "mig"), i, mig) {
-        const gpuc__probe_gpu *g;
+    for (size_t i = 0; migs && i < gpu->mig_count; i++) {
+        const gpuc__probe_gpu *g = NULL;
+        gpuc__smi_value *uuid = &migs[i].field[GPUC__SMI_MIG_UUID];
 
-        index = json_object_get(mig, "index");
-        g = json_is_integer(index)
-                ? gpuc__probe_find_mig(probe, parent, (int)json_integer_value(index))
-                : NULL;
-        if (g && json_is_null(json_object_get(mig, "uuid")))
-            json_object_set_new(mig, "uuid", json_string(g->device));
+        migs[i] = gpu->migs[i];
+        if (probe && mig_index(&migs[i]) >= 0)
+            g = gpuc__probe_find_mig(probe, gpu->field[GPUC__SMI_UUID].text, mig_index(&migs[i]));
+        if (g && uuid->state != GPUC__SMI_KNOWN)
+            gpuc__smi_value_read(uuid, GPUC__SMI_KIND_TEXT, g->device);
     }
+    return migs;
+}
+
+/* All that nvidia-smi said of it, as JSON; NULL without memory. */
+static char *details_of(const gpuc__smi_gpu *gpu, const gpuc__probe *probe)
+{
+    gpuc__smi_mig *migs = named_migs(gpu, probe);
+    gpuc__buf text = GPUC__BUF_INIT(DETAILS_MAX);
+
+    if (migs || !gpu->mig_count)
+        gpuc__smi_gpu_put(&text, gpu, migs);
+    gpuc__free(migs);
+    return gpuc__buf_take(&text);
+}
+
+static const char *known(const gpuc__smi_value *value)
+{
+    return value->state == GPUC__SMI_KNOWN ? value->text : NULL;
 }
 
 /* GPUs as nvidia-smi lists them, and behind them those that only the PCI bus shows. */
@@ -281,18 +300,15 @@ static void add_gpu(gpuc__checkup *up, const gpuc__smi_gpu *gpu, const char *bus
     g->memory_mib = -1;
     g->bus = dup_known(bus, &up->rc);
     if (gpu) {
-        const gpuc__smi_value *uuid = &gpu->field[GPUC__SMI_UUID];
-        const gpuc__smi_value *product = &gpu->field[GPUC__SMI_PRODUCT];
         const gpuc__smi_value *memory = &gpu->field[GPUC__SMI_MEMORY_TOTAL];
 
-        g->uuid = dup_known(uuid->state == GPUC__SMI_KNOWN ? uuid->text : NULL, &up->rc);
-        g->product = dup_known(product->state == GPUC__SMI_KNOWN ? product->text : NULL, &up->rc);
+        g->uuid = dup_known(known(&gpu->field[GPUC__SMI_UUID]), &up->rc);
+        g->product = dup_known(known(&gpu->field[GPUC__SMI_PRODUCT]), &up->rc);
+        g->vbios = dup_known(known(&gpu->field[GPUC__SMI_VBIOS]), &up->rc);
         g->memory_mib = memory->has_number ? memory->number : -1;
-        g->details = gpuc__smi_gpu_to_json(gpu);
+        g->details = details_of(gpu, up->probe);
         if (!g->details)
             up->rc = GPUC_ENOMEM;
-        else if (up->probe && g->uuid)
-            name_migs(g->details, up->probe, g->uuid);
     }
     measured = up->probe ? gpuc__probe_find(up->probe, bus, g->uuid ? g->uuid : "") : NULL;
     if (measured && measured->status == GPUC_CHECK_PASS)
@@ -344,20 +360,18 @@ static void describe(gpuc__checkup *up)
 
 int gpuc__proof_evaluate(gpuc__machine_proof **out, const char *machine, int expected_gpus,
                          const gpuc__collect *collect, const gpuc__probe *probe,
-                         const char *probe_reason, const json_t *limits, gpuc_error **err)
+                         const char *probe_reason, gpuc__rules *rules, gpuc_error **err)
 {
     static const gpuc__collect nothing = {.smi_status = -1, .proc_gpus = -1, .secure_boot = -1};
     gpuc__checkup up = {.expected = expected_gpus, .collect = collect ? collect : &nothing,
                         .probe = probe, .probe_reason = probe_reason, .err = err};
 
     GPUC__CHECK_ARG(err, machine && expected_gpus >= -1);
-    up.proof = gpuc__proof_new(machine, err);
+    up.proof = gpuc__proof_new(machine, rules, err);
     if (!up.proof)
         return err && *err ? gpuc_error_code(*err) : GPUC_ENOMEM;
     up.proof->chain = up.collect->chain;
     describe(&up);
-    if (!up.rc)
-        up.rc = gpuc__limits_apply(up.proof->table, limits, err);
     gpuc__check_machine(&up);
     if (expected_gpus != 0) {
         check_gpus(&up);

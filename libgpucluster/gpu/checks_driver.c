@@ -122,9 +122,7 @@ void gpuc__check_driver_fit(gpuc__checkup *up, const char *key, const char *bus)
     fit.open = !c->driver_text[0] ? -1 : strstr(c->driver_text, "Open Kernel Module") != NULL;
     fit.device = pci->device;
     fit.time_s = c->time_s;
-    up->rc = up->rc ? up->rc : gpuc__driver_judge(&fit, up->err);
-    if (up->rc)
-        return;
+    gpuc__driver_judge(&fit, up->proof->rules->branches);
     if (fit.known)
         gpuc__checkup_result(up, "drv.support", key, fit.status, fit.remedy, NULL, "%s", fit.observed);
     else

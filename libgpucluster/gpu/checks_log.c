@@ -173,7 +173,7 @@ void gpuc__check_log(gpuc__checkup *up)
 {
     const gpuc__klog *log = up->collect->klog;
     unsigned char used[GPUC__KLOG_EVENTS_MAX] = {0};
-    judge j = {.up = up, .used = used};
+    judge j = {.up = up, .table = up->proof->rules->xids, .used = used};
 
     if (!log && up->collect->not_root) {
         gpuc__checkup_result(up, "log.xid", NULL, GPUC_CHECK_SKIP,
@@ -190,8 +190,5 @@ void gpuc__check_log(gpuc__checkup *up)
         gpuc__checkup_not_applicable(up, "log.fallen", NULL, "no kernel log could be read");
         return;
     }
-    up->rc = up->rc ? up->rc : gpuc__table_load(&j.table, "gpu/xid.json", up->err);
-    if (!up->rc)
-        judge_all(&j);
-    json_decref(j.table);
+    judge_all(&j);
 }

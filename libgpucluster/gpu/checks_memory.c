@@ -11,10 +11,11 @@
 /* Whether cards of this brand are sold with ECC on. */
 static bool sold_with_ecc(const gpuc__checkup *up, const gpuc__smi_value *brand)
 {
-    json_t *row = gpuc__table_find_text(up->proof->table, "checks", "id", "mem.ecc.unc"), *name;
+    const gpuc__rule *rule = gpuc__rules_find(up->proof->rules, "mem.ecc.unc");
+    json_t *name;
     size_t i;
 
-    json_array_foreach(json_object_get(row, "ecc_brands"), i, name) {
+    json_array_foreach(json_object_get(rule->row, "ecc_brands"), i, name) {
         if (gpuc__smi_says(brand, json_string_value(name)))
             return true;
     }

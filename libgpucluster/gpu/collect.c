@@ -224,7 +224,7 @@ static void sum_up_smi(gpuc__collect *c)
 }
 
 int gpuc__collect_parse(gpuc__collect **out, const char *nonce, const char *bytes, size_t length,
-                        gpuc_error **err)
+                        gpuc__rules *rules, gpuc_error **err)
 {
     enum { FACTS, PCI, VERSION, MODULES, MODINFO, NODES, SMI, SMI_ERRORS, CHAIN, TOPOLOGY,
            SECTIONS };
@@ -272,7 +272,7 @@ int gpuc__collect_parse(gpuc__collect **out, const char *nonce, const char *byte
     if (rc == GPUC_OK)
         rc = read_smi(c, s[SMI], s[SMI_ERRORS], err);
     if (rc == GPUC_OK)
-        rc = gpuc__collect_parts(c, all, nonce, err);
+        rc = gpuc__collect_parts(c, all, nonce, rules, err);
     if (rc == GPUC_OK && s[TOPOLOGY].whole)
         rc = gpuc__smi_topology_parse(&c->topology, s[TOPOLOGY].body.at, s[TOPOLOGY].body.length,
                                       err);

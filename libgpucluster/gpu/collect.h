@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "gpu/klog.h"
+#include "gpu/rules.h"
 #include "gpu/smi_xml.h"
 
 #define GPUC__COLLECT_OUTPUT_MAX (GPUC__SMI_INPUT_MAX + 1024u * 1024)
@@ -113,9 +114,10 @@ typedef struct gpuc__collect {
 /* The script, to be run as root by `sh -s` with it on stdin. nonce: 8 to 64 letters and digits that
  * the machine cannot guess. New string. GPUC_EINVAL, GPUC_ENOMEM. */
 int gpuc__collect_script(char **out, const char *nonce, gpuc_error **err);
-/* Reads what it printed. GPUC_EPROTO when no section is in it, GPUC_ELIMIT, GPUC_ENOMEM. */
+/* Reads what it printed. rules NULL: the tables as they are. GPUC_EPROTO when no section is in it,
+ * GPUC_ELIMIT, GPUC_ENOMEM. */
 int gpuc__collect_parse(gpuc__collect **out, const char *nonce, const char *bytes, size_t length,
-                        gpuc_error **err);
+                        gpuc__rules *rules, gpuc_error **err);
 /* The text of the second look, to follow the probe's command in the same shell; it ends with the
  * probe's exit status. dcgm_level 0: dcgmi is not run. New string. GPUC_EINVAL, GPUC_ENOMEM. */
 int gpuc__collect_after_script(char **out, const char *nonce, int dcgm_level, gpuc_error **err);

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "gpu/smi_text.h"
-#include "gpu/tables.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
@@ -73,20 +72,20 @@ static void read_secure_boot(gpuc__collect *c, gpuc__section s)
         c->secure_boot = text[0] == '1';
 }
 
-static int read_kernel_log(gpuc__collect *c, gpuc__section s, gpuc_error **err)
+static int read_kernel_log(gpuc__collect *c, gpuc__section s, gpuc__rules *given, gpuc_error **err)
 {
     gpuc__slice line = {"", 0};
-    json_t *table = NULL;
+    gpuc__rules *rules = NULL;
     int rc;
 
     if (!s.whole || s.status != 0 || !gpuc__slice_line(&s.body, &line) ||
         !gpuc__slice_starts(line, "source="))
         return GPUC_OK;
-    rc = gpuc__table_load(&table, "gpu/xid.json", err);
+    rc = gpuc__rules_take(&rules, given, err);
     if (rc)
         return rc;
-    rc = gpuc__klog_parse(&c->klog, table, s.body.at, s.body.length, err);
-    json_decref(table);
+    rc = gpuc__klog_parse(&c->klog, rules->xids, s.body.at, s.body.length, err);
+    gpuc__rules_unref(rules);
     gpuc__slice_copy(c->klog_source, sizeof(c->klog_source),
                      (gpuc__slice){line.at + 7, line.length - 7});
     return rc;
@@ -153,7 +152,8 @@ static int read_link_errors(gpuc__collect *c, gpuc__section s, gpuc_error **err)
     return c->link_errors ? GPUC_OK : gpuc__error_nomem(err);
 }
 
-int gpuc__collect_parts(gpuc__collect *c, gpuc__slice all, const char *nonce, gpuc_error **err)
+int gpuc__collect_parts(gpuc__collect *c, gpuc__slice all, const char *nonce,
+                        gpuc__rules *rules, gpuc_error **err)
 {
     gpuc__section libraries = gpuc__section_find(all, nonce, "libraries");
     int rc;
@@ -162,7 +162,7 @@ int gpuc__collect_parts(gpuc__collect *c, gpuc__slice all, const char *nonce, gp
     version_of(c->cuda_version, sizeof(c->cuda_version), libraries.body, "libcuda.so.1 ");
     read_secure_boot(c, gpuc__section_find(all, nonce, "secure_boot"));
     read_fabric_manager(c, gpuc__section_find(all, nonce, "fabric_manager"));
-    rc = read_kernel_log(c, gpuc__section_find(all, nonce, "kernel_log"), err);
+    rc = read_kernel_log(c, gpuc__section_find(all, nonce, "kernel_log"), rules, err);
     if (!rc)
         rc = read_links(c, gpuc__section_find(all, nonce, "nvlinks"), err);
     if (!rc)

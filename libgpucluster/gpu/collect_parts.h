@@ -6,7 +6,8 @@
 #include "gpu/section.h"
 
 /* Libraries, Secure Boot, Fabric Manager, kernel log, NVLinks. */
-int gpuc__collect_parts(gpuc__collect *collect, gpuc__slice all, const char *nonce, gpuc_error **err);
+int gpuc__collect_parts(gpuc__collect *collect, gpuc__slice all, const char *nonce,
+                        gpuc__rules *rules, gpuc_error **err);
 /* sysfs: "16", and "8.0" of "8.0 GT/s PCIe"; 0: not known, or none. */
 int gpuc__pci_width(const char *text);
 double gpuc__pci_speed(const char *text);

@@ -32,7 +32,7 @@ typedef struct gpuc__driver_fit {
 } gpuc__driver_fit;
 /* The architecture of driver-branches.json with that PCI device id; borrowed, NULL: none. */
 json_t *gpuc__driver_arch(json_t *table, unsigned id);
-/* GPUC_ENOMEM, GPUC_EINTERNAL. */
-int gpuc__driver_judge(gpuc__driver_fit *fit, gpuc_error **err);
+/* table: driver-branches.json */
+void gpuc__driver_judge(gpuc__driver_fit *fit, json_t *table);
 void gpuc__driver_choice_clear(gpuc__driver_choice *choice);
 #endif

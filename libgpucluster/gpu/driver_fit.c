@@ -87,16 +87,12 @@ static bool module_fits(gpuc__driver_fit *fit, json_t *arch)
     return false;
 }
 
-int gpuc__driver_judge(gpuc__driver_fit *fit, gpuc_error **err)
+void gpuc__driver_judge(gpuc__driver_fit *fit, json_t *table)
 {
-    json_t *table = NULL, *arch;
-    int rc = gpuc__table_load(&table, "gpu/driver-branches.json", err), last;
+    json_t *arch = gpuc__driver_arch(table, fit->device);
+    int last = number(arch, "last");
 
-    if (rc)
-        return rc;
-    arch = gpuc__driver_arch(table, fit->device);
     fit->known = arch != NULL;
-    last = number(arch, "last");
     if (!arch) {
         snprintf(fit->observed, sizeof(fit->observed),
                  "PCI device id %04x is not in this version's table", fit->device);
@@ -109,6 +105,4 @@ int gpuc__driver_judge(gpuc__driver_fit *fit, gpuc_error **err)
     } else if (module_fits(fit, arch)) {
         judge_support(fit, table, arch);
     }
-    json_decref(table);
-    return GPUC_OK;
 }

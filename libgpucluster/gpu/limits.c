@@ -19,16 +19,6 @@ static json_t *row_of(json_t *table, const char *id)
     return gpuc__table_find_text(table, "checks", "id", id);
 }
 
-double gpuc__limit(json_t *table, const char *id, const char *name)
-{
-    return json_number_value(json_object_get(json_object_get(row_of(table, id), "limits"), name));
-}
-
-bool gpuc__limits_off(json_t *table, const char *id)
-{
-    return json_is_true(json_object_get(row_of(table, id), "off"));
-}
-
 /* The name nearest to text: among the checks, or among the limits of one; NULL. */
 static const char *nearest(json_t *table, json_t *row, const char *text)
 {
@@ -219,9 +209,9 @@ int gpuc__limits_set(json_t *overrides, const char *id, const char *value, gpuc_
     return rc;
 }
 
-char *gpuc__limits_text(json_t *table, const char *id)
+char *gpuc__limits_text(json_t *row)
 {
-    json_t *row = row_of(table, id), *limits = json_object_get(row, "limits");
+    json_t *limits = json_object_get(row, "limits");
     const char *text = gpuc__table_text(row, "threshold");
     gpuc__buf out = GPUC__BUF_INIT(TEXT_MAX_BYTES);
 

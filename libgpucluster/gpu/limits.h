@@ -4,10 +4,9 @@
 #define GPUC__LIMITS_H
 #include <gpucluster.h>
 #include <jansson.h>
-#include <stdbool.h>
 
 /* Overrides are an object {"mem.remap": {"uncorrectable_fail": 256}, "thermal.temp": "off"}. They are
- * applied to a proof's own copy of the table. GPUC_EINVAL names what is wrong; GPUC_ENOMEM. */
+ * applied to a copy of the table (rules.h). GPUC_EINVAL names what is wrong; GPUC_ENOMEM. */
 int gpuc__limits_apply(json_t *table, const json_t *overrides, gpuc_error **err);
 /* Checks one override, and says what is near. name NULL: the check as a whole ("off"). */
 int gpuc__limits_name_check(json_t *table, const char *id, const char *name, gpuc_error **err);
@@ -18,10 +17,7 @@ int gpuc__limits_value_check(json_t *table, const char *id, const char *name, do
  * or CHECK.LIMIT: thermal.temp, mem.remap.uncorrectable_fail. GPUC_EINVAL, GPUC_ENOMEM. */
 int gpuc__limits_set(json_t *overrides, const char *id, const char *value, gpuc_error **err);
 
-/* The limit in force; a name that is not in the table is a mistake of ours and gives 0. */
-double gpuc__limit(json_t *table, const char *id, const char *name);
-bool gpuc__limits_off(json_t *table, const char *id);
-/* The threshold as text, with the numbers in force, and whether the user gave any. New string; NULL
- * without memory. */
-char *gpuc__limits_text(json_t *table, const char *id);
+/* The threshold of a row of the table as text, with the numbers in force, and whether the user gave any.
+ * New string; NULL without memory. */
+char *gpuc__limits_text(json_t *row);
 #endif

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gpu/limits.h"
-#include "gpu/tables.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
@@ -49,19 +47,15 @@ char *gpuc__proof_text(const char *text, size_t max)
 
 static bool same(const char *a, const char *b)
 {
-    return a && b ? strcmp(a, b) == 0 : a == b;
+    return a == b || (a && b && strcmp(a, b) == 0);
 }
 
 static bool has_mig(const gpuc__proof_gpu *gpu, const char *uuid)
 {
-    json_t *details = gpuc__proof_gpu_details(gpu), *mig;
-    bool has = false;
-    size_t i;
+    char member[KEY_MAX_BYTES + 16];
 
-    json_array_foreach(json_object_get(details, "mig"), i, mig)
-        has = has || strcmp(gpuc__table_text(mig, "uuid"), uuid) == 0;
-    json_decref(details);
-    return has;
+    snprintf(member, sizeof(member), "\"uuid\":\"%.*s\"", KEY_MAX_BYTES, uuid);
+    return gpu->details && strstr(gpu->details, member);
 }
 
 const gpuc__proof_gpu *gpuc__proof_gpu_of(const gpuc__machine_proof *proof, const char *key)
@@ -79,8 +73,8 @@ const gpuc__proof_gpu *gpuc__proof_gpu_of(const gpuc__machine_proof *proof, cons
     return NULL;
 }
 
-/* The name that a check keeps its GPU by: of a known GPU the uuid, where it has one, whichever of
- * its names was given; of a MIG device its own. */
+/* The name that a check keeps its GPU by: of a known GPU its own uuid, where it has one, whichever of
+ * its names was given; else the key. */
 static const char *canonical(char key[KEY_MAX_BYTES + 1], const gpuc__machine_proof *proof,
                              const char *gpu)
 {
@@ -91,16 +85,18 @@ static const char *canonical(char key[KEY_MAX_BYTES + 1], const gpuc__machine_pr
     snprintf(key, KEY_MAX_BYTES + 1, "%s", gpu);
     clean(key);
     g = gpuc__proof_gpu_of(proof, key);
-    return g && g->uuid && same(g->bus, key) ? g->uuid : key;
+    if (g && (same(g->uuid, key) || same(g->bus, key)))
+        return g->uuid ? g->uuid : g->bus;
+    return key;
 }
 
 /* gpu: canonical */
-static gpuc__check *find(const gpuc__machine_proof *proof, const char *id, const char *gpu)
+static gpuc__check *find(const gpuc__machine_proof *proof, const gpuc__rule *rule, const char *gpu)
 {
     for (size_t i = 0; i < proof->check_count; i++) {
         gpuc__check *c = &proof->checks[i];
 
-        if (strcmp(c->id, id) == 0 && same(c->gpu, gpu))
+        if (c->rule == rule && same(c->gpu, gpu))
             return c;
     }
     return NULL;
@@ -111,21 +107,10 @@ const gpuc__check *gpuc__proof_find(const gpuc__machine_proof *proof, const char
 {
     char key[KEY_MAX_BYTES + 1];
 
-    return find(proof, id, canonical(key, proof, gpu));
+    return find(proof, gpuc__rules_find(proof->rules, id), canonical(key, proof, gpu));
 }
 
-static void check_clear(gpuc__check *c)
-{
-    gpuc__free(c->id);
-    gpuc__free(c->gpu);
-    gpuc__free(c->observed);
-    gpuc__free(c->threshold);
-    gpuc__free(c->remedy);
-    gpuc__free(c->evidence);
-    memset(c, 0, sizeof(*c));
-}
-
-gpuc__machine_proof *gpuc__proof_new(const char *machine, gpuc_error **err)
+gpuc__machine_proof *gpuc__proof_new(const char *machine, gpuc__rules *rules, gpuc_error **err)
 {
     gpuc__machine_proof *proof = gpuc__calloc(1, sizeof(*proof));
 
@@ -133,7 +118,7 @@ gpuc__machine_proof *gpuc__proof_new(const char *machine, gpuc_error **err)
         proof->name = gpuc__strdup(machine);
     if (!proof || !proof->name) {
         gpuc__error_nomem(err);
-    } else if (gpuc__table_load(&proof->table, "gpu/checks.json", err) == GPUC_OK) {
+    } else if (gpuc__rules_take(&proof->rules, rules, err) == GPUC_OK) {
         return proof;
     }
     gpuc__proof_free(proof);
@@ -151,64 +136,84 @@ static gpuc__check *append(gpuc__machine_proof *proof)
     return &list[proof->check_count++];
 }
 
-/* The check of that id and gpu, emptied, or a new one; NULL without memory. */
-static gpuc__check *slot_for(gpuc__machine_proof *proof, const char *id, const char *gpu)
-{
-    gpuc__check *slot = find(proof, id, gpu);
+/* A text of a check: one that others have too is shared, another will be copied. */
+typedef struct piece {
+    const char **to, *text;
+    size_t max;
+} piece;
 
-    if (!slot)
-        return append(proof);
-    check_clear(slot);
-    return slot;
+/* Copies the pieces into one block; false without memory. */
+static bool copy_own(gpuc__check *c, const piece *pieces, size_t count)
+{
+    size_t size = 0;
+    char *at;
+
+    for (size_t i = 0; i < count; i++)
+        size += strnlen(pieces[i].text, pieces[i].max) + 1;
+    at = c->own = gpuc__malloc(size);
+    for (size_t i = 0; at && i < count; i++) {
+        size_t n = strnlen(pieces[i].text, pieces[i].max);
+
+        memcpy(at, pieces[i].text, n);
+        at[n] = '\0';
+        clean(at);
+        *pieces[i].to = at;
+        at += n + 1;
+    }
+    return c->own;
 }
 
-/* Copies text when there is one; false without memory. */
-static bool copy_text(char **out, const char *text, size_t max)
-{
-    *out = text && *text ? gpuc__proof_text(text, max) : NULL;
-    return *out || !text || !*text;
-}
-
-/* All texts of a check; false without memory, and what was copied stays to be cleared. */
-static bool fill_check(gpuc__check *c, const char *id, const char *gpu, const char *observed,
+/* gpu: canonical, in key when it is no name of a known GPU. false without memory. */
+static bool fill_check(gpuc__check *c, const char *gpu, const char *key, const char *observed,
                        const char *threshold, const char *remedy, const char *evidence)
 {
-    return copy_text(&c->id, id, KEY_MAX_BYTES) && copy_text(&c->gpu, gpu, KEY_MAX_BYTES) &&
-           copy_text(&c->observed, observed, TEXT_MAX_BYTES) &&
-           copy_text(&c->threshold, threshold, TEXT_MAX_BYTES) &&
-           copy_text(&c->remedy, remedy, TEXT_MAX_BYTES) &&
-           copy_text(&c->evidence, evidence, EVIDENCE_MAX_BYTES);
+    const gpuc__rule *rule = c->rule;
+    piece own[5] = {{&c->observed, observed && *observed ? observed : "-", TEXT_MAX_BYTES}};
+    size_t n = 1;
+
+    c->id = rule->id;
+    c->gpu = gpu;
+    c->threshold = rule->threshold;
+    if (gpu == key)
+        own[n++] = (piece){&c->gpu, gpu, KEY_MAX_BYTES};
+    if (threshold && *threshold && strcmp(threshold, rule->threshold) != 0)
+        own[n++] = (piece){&c->threshold, threshold, TEXT_MAX_BYTES};
+    if (remedy ? strcmp(remedy, rule->remedy) == 0 : c->status > GPUC_CHECK_SKIP)
+        c->remedy = rule->remedy;
+    else if (remedy && *remedy)
+        own[n++] = (piece){&c->remedy, remedy, TEXT_MAX_BYTES};
+    if (evidence && *evidence)
+        own[n++] = (piece){&c->evidence, evidence, EVIDENCE_MAX_BYTES};
+    return copy_own(c, own, n);
 }
 
 int gpuc__proof_set(gpuc__machine_proof *proof, const char *id, const char *gpu, int status,
                     const char *observed, const char *threshold, const char *remedy,
                     const char *evidence, gpuc_error **err)
 {
-    json_t *row = gpuc__table_find_text(proof->table, "checks", "id", id);
-    gpuc__check made = {.status = status}, *slot = NULL;
-    char key[KEY_MAX_BYTES + 1], *limits = NULL;
+    const gpuc__rule *rule = gpuc__rules_find(proof->rules, id);
+    gpuc__check made = {.rule = rule, .status = status}, *slot = NULL;
+    char key[KEY_MAX_BYTES + 1];
 
-    if (!row || gpuc__check_status_name(status)[0] == '?')
+    if (!rule || gpuc__check_status_name(status)[0] == '?')
         return gpuc__error_set(err, GPUC_EINVAL, GPUC_DOMAIN_GPU,
                                "there is no check \"%s\" with status %d", id, status);
     gpu = canonical(key, proof, gpu);
-    if (!observed || !*observed)
-        observed = "-";
-    if (gpuc__limits_off(proof->table, id)) {
-        made.status = status = GPUC_CHECK_SKIP;
+    if (rule->off) {
+        made.status = GPUC_CHECK_SKIP;
         made.idle = true;
         observed = "switched off by the user";
         remedy = evidence = NULL;
     }
-    if (!threshold || !*threshold)
-        threshold = limits = gpuc__limits_text(proof->table, id);
-    if (!remedy && status > GPUC_CHECK_SKIP)
-        remedy = gpuc__table_text(row, "remedy");
-    if (threshold && fill_check(&made, id, gpu, observed, threshold, remedy, evidence))
-        slot = slot_for(proof, id, gpu);
-    gpuc__free(limits);
+    if (fill_check(&made, gpu, key, observed, threshold, remedy, evidence)) {
+        slot = find(proof, rule, gpu);
+        if (slot)
+            gpuc__free(slot->own);
+        else
+            slot = append(proof);
+    }
     if (!slot) {
-        check_clear(&made);
+        gpuc__free(made.own);
         return gpuc__error_nomem(err);
     }
     *slot = made;
@@ -218,7 +223,7 @@ int gpuc__proof_set(gpuc__machine_proof *proof, const char *id, const char *gpu,
 void gpuc__proof_set_idle(gpuc__machine_proof *proof, const char *id, const char *gpu)
 {
     char key[KEY_MAX_BYTES + 1];
-    gpuc__check *c = find(proof, id, canonical(key, proof, gpu));
+    gpuc__check *c = find(proof, gpuc__rules_find(proof->rules, id), canonical(key, proof, gpu));
 
     if (c && c->status == GPUC_CHECK_SKIP)
         c->idle = true;
@@ -249,9 +254,8 @@ static bool looked_at(const gpuc__machine_proof *proof)
 {
     for (size_t i = 0; i < proof->check_count; i++) {
         const gpuc__check *c = &proof->checks[i];
-        json_t *row = gpuc__table_find_text(proof->table, "checks", "id", c->id);
 
-        if (c->status != GPUC_CHECK_SKIP && strcmp(gpuc__table_text(row, "needs"), "gpu") == 0)
+        if (c->status != GPUC_CHECK_SKIP && strcmp(c->rule->needs, "gpu") == 0)
             return true;
     }
     return false;
@@ -266,12 +270,10 @@ void gpuc__proof_labels(const gpuc__machine_proof *proof, bool with_pod, gpuc__l
         for_gpu = for_cuda = looked_at(proof) ? GPUC__LABEL_REMOVE : GPUC__LABEL_KEEP;
     for (size_t i = 0; i < proof->check_count; i++) {
         const gpuc__check *c = &proof->checks[i];
-        json_t *row = gpuc__table_find_text(proof->table, "checks", "id", c->id);
-        const char *needs = gpuc__table_text(row, "needs");
 
-        if (strcmp(needs, "gpu") == 0)
+        if (strcmp(c->rule->needs, "gpu") == 0)
             for_gpu = worse(for_gpu, c);
-        if (strcmp(needs, "pod") != 0 || with_pod)
+        if (strcmp(c->rule->needs, "pod") != 0 || with_pod)
             for_cuda = worse(for_cuda, c);
     }
     *gpu = for_gpu;
@@ -283,13 +285,12 @@ void gpuc__proof_free(gpuc__machine_proof *proof)
     if (!proof)
         return;
     for (size_t i = 0; i < proof->check_count; i++)
-        check_clear(&proof->checks[i]);
+        gpuc__free(proof->checks[i].own);
     for (size_t i = 0; i < proof->gpu_count; i++) {
         gpuc__free(proof->gpus[i].uuid);
         gpuc__free(proof->gpus[i].bus);
         gpuc__free(proof->gpus[i].product);
-        json_decref(proof->gpus[i].details);
-        gpuc__free(proof->gpus[i].packed);
+        gpuc__free(proof->gpus[i].details);
         gpuc__free(proof->gpus[i].vbios);
     }
     gpuc__free(proof->gpus);
@@ -299,6 +300,6 @@ void gpuc__proof_free(gpuc__machine_proof *proof)
     gpuc__free(proof->cuda);
     gpuc__free(proof->kernel);
     json_decref(proof->topology);
-    json_decref(proof->table);
+    gpuc__rules_unref(proof->rules);
     gpuc__free(proof);
 }

@@ -9,16 +9,22 @@
 
 #include "gpu/collect.h"
 #include "gpu/probe.h"
+#include "gpu/rules.h"
+#include "util/buf.h"
 
+/* Texts are the rule's, a GPU's, or in `own`: hundreds of machines with hundreds of checks wait in memory
+ * for their report. */
 typedef struct gpuc__check {
-    char *id;        /* "gpu.count" */
-    int status;      /* GPUC_CHECK_… */
-    char *gpu;       /* uuid, else bus id, or the uuid of a MIG device; NULL: the whole machine */
-    char *observed;  /* of a skipped check: why it was skipped */
-    char *threshold; /* what would have passed */
-    char *remedy;    /* NULL when it passed */
-    char *evidence;  /* at most 1 KiB of what was read; NULL */
-    bool idle;       /* skipped since it does not apply here: it has no say in a verdict */
+    const gpuc__rule *rule; /* of the proof's */
+    const char *id;         /* the rule's: "gpu.count" */
+    const char *gpu; /* uuid, else bus id, or the uuid of a MIG device; NULL: the whole machine */
+    const char *observed;  /* of a skipped check: why it was skipped */
+    const char *threshold; /* what would have passed */
+    const char *remedy;    /* NULL when it passed */
+    const char *evidence;  /* at most 1 KiB of what was read; NULL */
+    char *own;
+    int status; /* GPUC_CHECK_… */
+    bool idle;  /* skipped since it does not apply here: it has no say in a verdict */
 } gpuc__check;
 
 typedef struct gpuc__proof_gpu {
@@ -26,8 +32,8 @@ typedef struct gpuc__proof_gpu {
     char *uuid, *bus, *product; /* NULL: not known */
     double memory_mib;          /* < 0: not known */
     double gbs;                 /* measured by the probe; 0: not */
-    json_t *details;            /* gpuc__smi_gpu_to_json; NULL: not known, or packed */
-    char *packed, *vbios;       /* proof_pack.c */
+    char *vbios;                /* NULL: not known */
+    char *details; /* all that nvidia-smi says of it, as JSON on one line (gpuc__smi_gpu_put); NULL */
 } gpuc__proof_gpu;
 
 typedef struct gpuc__machine_proof {
@@ -40,19 +46,19 @@ typedef struct gpuc__machine_proof {
     size_t gpu_count;
     gpuc__check *checks;
     size_t check_count;
-    json_t *table; /* checks.json */
+    gpuc__rules *rules;
     gpuc__collect_chain chain; /* for the diagnosis of k8s.alloc; not in the JSON */
 } gpuc__machine_proof;
 
 /* Evaluates. expected_gpus: what the spec declares; -1: not declared. collect NULL: the machine
  * could not be looked at; probe NULL: the probe was not run (why: probe_reason, or NULL). k8s.alloc
- * and k8s.pod are added as SKIP "not tried" for gpuc__proof_set. limits: what the user sets instead of
- * the table's (limits.h), or NULL. GPUC_EINVAL, GPUC_ENOMEM. */
+ * and k8s.pod are added as SKIP "not tried" for gpuc__proof_set. rules NULL: the tables as they are.
+ * GPUC_EINVAL, GPUC_ENOMEM. */
 int gpuc__proof_evaluate(gpuc__machine_proof **out, const char *machine, int expected_gpus,
                          const gpuc__collect *collect, const gpuc__probe *probe,
-                         const char *probe_reason, const json_t *limits, gpuc_error **err);
-/* A proof without checks. NULL: *err says why. */
-gpuc__machine_proof *gpuc__proof_new(const char *machine, gpuc_error **err);
+                         const char *probe_reason, gpuc__rules *rules, gpuc_error **err);
+/* A proof without checks. rules as above. NULL: *err says why. */
+gpuc__machine_proof *gpuc__proof_new(const char *machine, gpuc__rules *rules, gpuc_error **err);
 /* Adds a check, or replaces the one of that id and gpu, which is a uuid, a bus id or the uuid of a
  * MIG device (NULL: the machine). observed: what was seen; of a skipped check, why it was skipped.
  * threshold and, unless it passed, remedy come from the table when NULL. GPUC_EINVAL for an id not
@@ -96,17 +102,17 @@ typedef enum gpuc__label_wish {
 void gpuc__proof_labels(const gpuc__machine_proof *proof, bool with_pod, gpuc__label_wish *gpu,
                         gpuc__label_wish *cuda);
 
-json_t *gpuc__proof_to_json(const gpuc__machine_proof *proof); /* NULL without memory */
-json_t *gpuc__proof_checks_to_json(const gpuc__machine_proof *proof); /* the array alone */
-json_t *gpuc__proof_check_to_json(const gpuc__machine_proof *proof, const gpuc__check *check);
-/* Back from that JSON. GPUC_EPROTO: it is none; GPUC_ENOMEM. */
-int gpuc__proof_from_json(gpuc__machine_proof **out, const json_t *object, gpuc_error **err);
+/* Appends its members as JSON, lines behind the first at that indent; and the member "checks" alone. */
+void gpuc__proof_put(gpuc__buf *out, const gpuc__machine_proof *proof, int indent);
+void gpuc__proof_put_checks(gpuc__buf *out, const gpuc__machine_proof *proof, int indent);
+void gpuc__proof_put_check(gpuc__buf *out, const char *key, const gpuc__machine_proof *proof,
+                           const gpuc__check *check);
+void gpuc__put_time(gpuc__buf *out, const char *key, int64_t ms); /* 0: null */
+/* Back from that JSON. rules as above. GPUC_EPROTO: it is none; GPUC_ENOMEM. */
+int gpuc__proof_from_json(gpuc__machine_proof **out, const json_t *object, gpuc__rules *rules,
+                          gpuc_error **err);
 /* A bounded copy of what a machine printed, fit for JSON and a terminal. NULL without memory. */
 char *gpuc__proof_text(const char *text, size_t max);
-/* Makes it small while it waits for its report; like: one of the same report, whose table it shares. */
-void gpuc__proof_pack(gpuc__machine_proof *proof, const gpuc__machine_proof *like);
-json_t *gpuc__proof_gpu_details(const gpuc__proof_gpu *gpu); /* new reference; NULL: not known */
-const char *gpuc__proof_gpu_vbios(const gpuc__proof_gpu *gpu); /* "": not known */
 void gpuc__proof_free(gpuc__machine_proof *proof);
 const char *gpuc__check_status_name(int status); /* "pass" … */
 #endif

@@ -4,104 +4,120 @@
 
 #include "gpu/checks.h"
 #include "gpu/proof.h"
-#include "gpu/tables.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/put.h"
 #include "util/rfc3339.h"
 
 #define TEXT_MAX_BYTES 253
 #define GPUS_MAX 512
 #define CHECKS_MAX 16384
+#define OBJECT_MAX (4u << 20)
 
-static json_t *text_or_null(const char *text)
+static void put_gpu(gpuc__buf *out, const gpuc__proof_gpu *g)
 {
-    return text ? json_string(text) : json_null();
-}
-
-static json_t *gpu_to_json(const gpuc__proof_gpu *g)
-{
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o?}", "index",
-                     g->index < 0 ? json_null() : json_integer(g->index), "uuid", text_or_null(g->uuid), "bus",
-                     text_or_null(g->bus), "product", text_or_null(g->product), "memory_mib",
-                     g->memory_mib < 0 ? json_null() : json_integer((json_int_t)g->memory_mib),
-                     "memory_gbs", g->gbs > 0 ? json_real(g->gbs) : json_null(), "nvidia_smi",
-                     gpuc__proof_gpu_details(g));
+    gpuc__put_open(out, NULL, '{');
+    if (g->index < 0)
+        gpuc__put_null(out, "index");
+    else
+        gpuc__put_integer(out, "index", g->index);
+    gpuc__put_text(out, "uuid", g->uuid);
+    gpuc__put_text(out, "bus", g->bus);
+    gpuc__put_text(out, "product", g->product);
+    if (g->memory_mib < 0)
+        gpuc__put_null(out, "memory_mib");
+    else
+        gpuc__put_integer(out, "memory_mib", (long long)g->memory_mib);
+    if (g->gbs > 0)
+        gpuc__put_number(out, "memory_gbs", g->gbs);
+    else
+        gpuc__put_null(out, "memory_gbs");
+    gpuc__put_raw(out, "nvidia_smi", g->details ? g->details : "null");
+    gpuc__put_close(out, '}');
 }
 
 /* Which GPU a check is about: null for the machine as a whole. A GPU that is not among the
  * machine's is named as far as its key goes. */
-static json_t *check_gpu_to_json(const gpuc__machine_proof *proof, const gpuc__check *c)
+static void put_check_gpu(gpuc__buf *out, const gpuc__machine_proof *proof, const gpuc__check *c)
 {
     const gpuc__proof_gpu *g = gpuc__proof_gpu_of(proof, c->gpu);
     bool mig, is_bus;
 
-    if (!c->gpu)
-        return json_null();
+    if (!c->gpu) {
+        gpuc__put_null(out, "gpu");
+        return;
+    }
     mig = strncmp(c->gpu, "MIG-", 4) == 0;
     is_bus = !g && !mig && strchr(c->gpu, ':');
-    return json_pack("{s:o, s:o, s:o, s:o}", "index",
-                     g && g->index >= 0 ? json_integer(g->index) : json_null(), "uuid",
-                     text_or_null(g ? g->uuid : mig || is_bus ? NULL : c->gpu), "bus",
-                     text_or_null(g ? g->bus : is_bus ? c->gpu : NULL), "mig",
-                     text_or_null(mig ? c->gpu : NULL));
+    gpuc__put_open(out, "gpu", '{');
+    if (g && g->index >= 0)
+        gpuc__put_integer(out, "index", g->index);
+    else
+        gpuc__put_null(out, "index");
+    gpuc__put_text(out, "uuid", g ? g->uuid : mig || is_bus ? NULL : c->gpu);
+    gpuc__put_text(out, "bus", g ? g->bus : is_bus ? c->gpu : NULL);
+    gpuc__put_text(out, "mig", mig ? c->gpu : NULL);
+    gpuc__put_close(out, '}');
 }
 
-json_t *gpuc__proof_check_to_json(const gpuc__machine_proof *proof, const gpuc__check *c)
+void gpuc__proof_put_check(gpuc__buf *out, const char *key, const gpuc__machine_proof *proof,
+                           const gpuc__check *c)
 {
-    json_t *row = gpuc__table_find_text(proof->table, "checks", "id", c->id);
     bool skipped = c->status == GPUC_CHECK_SKIP;
 
-    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:s, s:s, s:o, s:o, s:o}", "id", c->id,
-                     "title", gpuc__table_text(row, "title"), "status",
-                     gpuc__check_status_name(c->status), "applies", !c->idle, "gpu",
-                     check_gpu_to_json(proof, c), "observed",
-                     text_or_null(skipped ? NULL : c->observed), "threshold", c->threshold,
-                     "source", gpuc__table_text(row, "source"), "reason",
-                     text_or_null(skipped ? c->observed : NULL), "remedy",
-                     text_or_null(c->remedy), "evidence", text_or_null(c->evidence));
+    gpuc__put_open(out, key, '{');
+    gpuc__put_text(out, "id", c->id);
+    gpuc__put_text(out, "title", c->rule->title);
+    gpuc__put_text(out, "status", gpuc__check_status_name(c->status));
+    gpuc__put_bool(out, "applies", !c->idle);
+    put_check_gpu(out, proof, c);
+    gpuc__put_text(out, "observed", skipped ? NULL : c->observed);
+    gpuc__put_text(out, "threshold", c->threshold);
+    gpuc__put_text(out, "source", c->rule->source);
+    gpuc__put_text(out, "reason", skipped ? c->observed : NULL);
+    gpuc__put_text(out, "remedy", c->remedy);
+    gpuc__put_text(out, "evidence", c->evidence);
+    gpuc__put_close(out, '}');
 }
 
-static json_t *time_or_null(int64_t ms)
+void gpuc__proof_put_checks(gpuc__buf *out, const gpuc__machine_proof *proof, int indent)
+{
+    gpuc__put_open(out, "checks", '[');
+    for (size_t i = 0; i < proof->check_count; i++) {
+        gpuc__put_row(out, indent);
+        gpuc__proof_put_check(out, NULL, proof, &proof->checks[i]);
+    }
+    gpuc__put_close(out, ']');
+}
+
+void gpuc__put_time(gpuc__buf *out, const char *key, int64_t ms)
 {
     char text[GPUC__RFC3339_SIZE];
 
-    return ms > 0 ? json_string(gpuc__rfc3339(text, ms)) : json_null();
+    gpuc__put_text(out, key, ms > 0 ? gpuc__rfc3339(text, ms) : NULL);
 }
 
-json_t *gpuc__proof_checks_to_json(const gpuc__machine_proof *proof)
+void gpuc__proof_put(gpuc__buf *out, const gpuc__machine_proof *proof, int indent)
 {
-    json_t *checks = json_array();
-    int failed = !checks;
-
-    for (size_t i = 0; i < proof->check_count; i++)
-        failed |= json_array_append_new(checks, gpuc__proof_check_to_json(proof, &proof->checks[i]));
-    if (failed) {
-        json_decref(checks);
-        checks = NULL;
+    gpuc__put_text(out, "name", proof->name);
+    gpuc__put_text(out, "verdict", gpuc__check_status_name(gpuc__proof_verdict(proof)));
+    gpuc__put_bool(out, "simulated", proof->simulated);
+    gpuc__put_time(out, "started", proof->started_ms);
+    gpuc__put_time(out, "finished", proof->finished_ms);
+    gpuc__put_text(out, "driver", proof->driver);
+    gpuc__put_text(out, "cuda", proof->cuda);
+    gpuc__put_text(out, "kernel", proof->kernel);
+    gpuc__put_row(out, indent);
+    gpuc__put_open(out, "gpus", '[');
+    for (size_t i = 0; i < proof->gpu_count; i++) {
+        gpuc__put_row(out, indent + 1);
+        put_gpu(out, &proof->gpus[i]);
     }
-    return checks;
-}
-
-json_t *gpuc__proof_to_json(const gpuc__machine_proof *proof)
-{
-    json_t *gpus = json_array(), *object;
-    int failed = !gpus;
-
-    for (size_t i = 0; i < proof->gpu_count; i++)
-        failed |= json_array_append_new(gpus, gpu_to_json(&proof->gpus[i]));
-    object = json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:O?, s:o}", "name",
-                       proof->name, "verdict",
-                       gpuc__check_status_name(gpuc__proof_verdict(proof)), "simulated",
-                       proof->simulated, "started", time_or_null(proof->started_ms), "finished",
-                       time_or_null(proof->finished_ms), "driver", text_or_null(proof->driver),
-                       "cuda", text_or_null(proof->cuda), "kernel", text_or_null(proof->kernel),
-                       "gpus", gpus, "topology", proof->topology, "checks",
-                       gpuc__proof_checks_to_json(proof));
-    if (failed) {
-        json_decref(object);
-        object = NULL;
-    }
-    return object;
+    gpuc__put_close(out, ']');
+    gpuc__put_row(out, indent);
+    gpuc__put_value(out, "topology", proof->topology);
+    gpuc__put_row(out, indent);
+    gpuc__proof_put_checks(out, proof, indent + 1);
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -121,6 +137,16 @@ static json_t *object_of(const json_t *object, const char *key)
     json_t *value = json_object_get(object, key);
 
     return json_is_object(value) ? json_incref(value) : NULL;
+}
+
+/* The object as text on one line; NULL: none, or no memory. */
+static char *text_of_object(const json_t *object)
+{
+    gpuc__buf text = GPUC__BUF_INIT(OBJECT_MAX);
+
+    if (json_is_object(object))
+        gpuc__put_value(&text, NULL, object);
+    return text.length ? gpuc__buf_take(&text) : NULL;
 }
 
 static int status_of(const char *name)
@@ -147,6 +173,7 @@ static int read_gpus(gpuc__machine_proof *proof, const json_t *array, gpuc_error
         const json_t *object = json_array_get(array, i);
         json_t *memory = json_object_get(object, "memory_mib");
         json_t *index = json_object_get(object, "index");
+        json_t *details = json_object_get(object, "nvidia_smi");
         gpuc__proof_gpu *gpu = &proof->gpus[proof->gpu_count++];
 
         gpu->index = json_is_integer(index) ? (int)json_integer_value(index) : -1;
@@ -155,7 +182,10 @@ static int read_gpus(gpuc__machine_proof *proof, const json_t *array, gpuc_error
         gpu->product = dup_of(object, "product");
         gpu->memory_mib = json_is_number(memory) ? json_number_value(memory) : -1;
         gpu->gbs = json_number_value(json_object_get(object, "memory_gbs"));
-        gpu->details = object_of(object, "nvidia_smi");
+        gpu->vbios = dup_of(details, "vbios");
+        gpu->details = text_of_object(details);
+        if (json_is_object(details) && !gpu->details)
+            return gpuc__error_nomem(err);
     }
     return GPUC_OK;
 }
@@ -200,7 +230,8 @@ static int read_checks(gpuc__machine_proof *proof, const json_t *array, gpuc_err
     return GPUC_OK;
 }
 
-int gpuc__proof_from_json(gpuc__machine_proof **out, const json_t *object, gpuc_error **err)
+int gpuc__proof_from_json(gpuc__machine_proof **out, const json_t *object, gpuc__rules *rules,
+                          gpuc_error **err)
 {
     GPUC__AUTOFREE char *name = dup_of(object, "name");
     gpuc__machine_proof *proof;
@@ -209,9 +240,9 @@ int gpuc__proof_from_json(gpuc__machine_proof **out, const json_t *object, gpuc_
     if (!text_of(object, "name"))
         return gpuc__error_set(err, GPUC_EPROTO, GPUC_DOMAIN_GPU,
                                "the JSON is not that of a proof");
-    proof = gpuc__proof_new(name ? name : "-", err);
+    proof = gpuc__proof_new(name ? name : "-", rules, err);
     if (!proof)
-        return GPUC_ENOMEM;
+        return err && *err ? gpuc_error_code(*err) : GPUC_ENOMEM;
     proof->simulated = json_is_true(json_object_get(object, "simulated"));
     proof->started_ms = gpuc__rfc3339_read(text_of(object, "started"));
     proof->finished_ms = gpuc__rfc3339_read(text_of(object, "finished"));

@@ -1,154 +1,120 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What nvidia-smi said, as JSON for the report. */
-#include <math.h>
-#include <string.h>
-
 #include "gpu/smi_fields.h"
 #include "gpu/smi_xml.h"
+#include "util/put.h"
 
-static json_t *number(double value)
+static void put_value(gpuc__buf *out, const char *key, const gpuc__smi_value *v)
 {
-    return value == floor(value) ? json_integer((json_int_t)value) : json_real(value);
-}
-
-/* The reader lets only valid UTF-8 in, but a cut at a size limit can halve a letter. */
-static json_t *string(const char *text)
-{
-    json_t *value = json_string(text);
-
-    for (size_t n = strlen(text); !value && n-- > 0;)
-        value = json_stringn(text, n);
-    return value;
+    if (v->state != GPUC__SMI_KNOWN)
+        gpuc__put_null(out, key);
+    else if (v->has_number)
+        gpuc__put_number(out, key, v->number);
+    else
+        gpuc__put_text(out, key, v->text);
 }
 
 /* Every field is there: null when not known, and then "absent" says in which way. */
-static int add_fields(json_t *object, const gpuc__smi_value *values,
-                      const gpuc__smi_field_desc *fields, size_t count)
+static void put_fields(gpuc__buf *out, const gpuc__smi_value *values,
+                       const gpuc__smi_field_desc *fields, size_t count)
 {
-    json_t *absent = json_object();
-    int failed = !absent;
-
+    for (size_t i = 0; i < count; i++)
+        put_value(out, fields[i].name, &values[i]);
+    gpuc__put_open(out, "absent", '{');
     for (size_t i = 0; i < count; i++) {
-        const gpuc__smi_value *v = &values[i];
-        json_t *value = json_null();
-
-        if (v->state == GPUC__SMI_KNOWN)
-            value = v->has_number ? number(v->number) : string(v->text);
-        else
-            failed |= json_object_set_new(absent, fields[i].name,
-                                          json_string(gpuc__smi_state_name(v->state)));
-        failed |= json_object_set_new(object, fields[i].name, value);
+        if (values[i].state != GPUC__SMI_KNOWN)
+            gpuc__put_text(out, fields[i].name, gpuc__smi_state_name(values[i].state));
     }
-    return failed | json_object_set_new(object, "absent", absent);
+    gpuc__put_close(out, '}');
 }
 
 /* A number that is -1 when not known. */
-static json_t *counted(long value)
+static void put_counted(gpuc__buf *out, const char *key, long value)
 {
-    return value >= 0 ? json_integer(value) : json_null();
+    if (value >= 0)
+        gpuc__put_integer(out, key, value);
+    else
+        gpuc__put_null(out, key);
 }
 
-static json_t *sum(gpuc__smi_value value)
+static void put_sum(gpuc__buf *out, const char *key, gpuc__smi_value value)
 {
-    return value.has_number ? number(value.number) : json_null();
-}
-
-static json_t *migs(const gpuc__smi_gpu *gpu)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < gpu->mig_count; i++) {
-        json_t *object = json_object();
-
-        if (add_fields(object, gpu->migs[i].field, gpuc__smi_mig_fields, GPUC__SMI_MIG_FIELDS) ||
-            json_array_append(list, object)) {
-            json_decref(list);
-            list = NULL; /* out of memory: its callers see it */
-        }
-        json_decref(object);
-    }
-    return list;
+    if (value.has_number)
+        gpuc__put_number(out, key, value.number);
+    else
+        gpuc__put_null(out, key);
 }
 
 /* GB/s of each link, null of one that is not active. */
-static json_t *nvlink(const gpuc__smi_nvlink *n)
+static void put_nvlink(gpuc__buf *out, const gpuc__smi_nvlink *n)
 {
-    json_t *links = json_array();
     size_t active = 0;
 
+    gpuc__put_open(out, "nvlink", '{');
+    gpuc__put_open(out, "links", '[');
     for (size_t i = 0; i < n->count; i++) {
         active += n->active[i];
-        json_array_append_new(links, !n->active[i]   ? json_null()
-                                     : n->gbs[i] > 0 ? json_real((double)n->gbs[i])
-                                                     : json_true());
+        if (n->active[i] && n->gbs[i] > 0)
+            gpuc__put_number(out, NULL, (double)n->gbs[i]);
+        else
+            gpuc__put_raw(out, NULL, n->active[i] ? "true" : "null");
     }
-    return json_pack("{s:o, s:i, s:i, s:o}", "links", links, "active", (int)active, "inactive",
-                     (int)(n->count - active), "note", n->note[0] ? string(n->note) : json_null());
+    gpuc__put_close(out, ']');
+    gpuc__put_integer(out, "active", (long long)active);
+    gpuc__put_integer(out, "inactive", (long long)(n->count - active));
+    gpuc__put_text(out, "note", n->note[0] ? n->note : NULL);
+    gpuc__put_close(out, '}');
 }
 
-static json_t *processes(const gpuc__smi_gpu *gpu)
+static void put_processes(gpuc__buf *out, const gpuc__smi_gpu *gpu)
 {
-    json_t *list = json_array();
-
+    gpuc__put_open(out, "processes", '[');
     for (size_t i = 0; i < gpu->process_count; i++) {
         const gpuc__smi_process *p = &gpu->processes[i];
-        json_t *memory = p->memory.has_number ? number(p->memory.number) : json_null();
 
-        json_array_append_new(
-            list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "pid", counted(p->pid), "type",
-                            p->type[0] ? string(p->type) : json_null(), "name", string(p->name),
-                            "memory_mib", memory, "gpu_instance", counted(p->gpu_instance),
-                            "compute_instance", counted(p->compute_instance)));
+        gpuc__put_open(out, NULL, '{');
+        put_counted(out, "pid", p->pid);
+        gpuc__put_text(out, "type", p->type[0] ? p->type : NULL);
+        gpuc__put_text(out, "name", p->name);
+        put_sum(out, "memory_mib", p->memory);
+        put_counted(out, "gpu_instance", p->gpu_instance);
+        put_counted(out, "compute_instance", p->compute_instance);
+        gpuc__put_close(out, '}');
     }
-    return list;
+    gpuc__put_close(out, ']');
 }
 
-json_t *gpuc__smi_gpu_to_json(const gpuc__smi_gpu *gpu)
+static void put_migs(gpuc__buf *out, const gpuc__smi_mig *migs, size_t count)
 {
-    json_t *object = json_object();
-    int failed;
+    gpuc__put_open(out, "mig", '[');
+    for (size_t i = 0; i < count; i++) {
+        gpuc__put_open(out, NULL, '{');
+        put_fields(out, migs[i].field, gpuc__smi_mig_fields, GPUC__SMI_MIG_FIELDS);
+        gpuc__put_close(out, '}');
+    }
+    gpuc__put_close(out, ']');
+}
 
-    failed = json_object_set_new(object, "bus", gpu->bus[0] ? string(gpu->bus) : json_null());
-    failed |= add_fields(object, gpu->field, gpuc__smi_gpu_fields, GPUC__SMI_GPU_FIELDS);
-    failed |= json_object_set_new(object, "index", counted(gpu->index));
-    failed |= json_object_set_new(object, "ecc_volatile_uncorrected",
-                                  sum(gpuc__smi_ecc_uncorrected(gpu)));
-    failed |= json_object_set_new(object, "ecc_volatile_corrected",
-                                  sum(gpuc__smi_ecc_corrected(gpu)));
-    failed |= json_object_set_new(object, "ecc_aggregate_uncorrected",
-                                  sum(gpuc__smi_ecc_uncorrected_aggregate(gpu)));
-    failed |= json_object_set_new(object, "ecc_aggregate_corrected",
-                                  sum(gpuc__smi_ecc_corrected_aggregate(gpu)));
-    failed |= json_object_set_new(object, "throttle_mask", sum(gpuc__smi_throttle_mask(gpu)));
-    failed |= json_object_set_new(object, "mig_devices",
-                                  json_integer((json_int_t)gpu->mig_devices));
-    failed |= json_object_set_new(object, "processes",
-                                  gpu->processes_known ? processes(gpu) : json_null());
-    failed |= json_object_set_new(object, "mig", migs(gpu));
+void gpuc__smi_gpu_put(gpuc__buf *out, const gpuc__smi_gpu *gpu, const gpuc__smi_mig *migs)
+{
+    gpuc__put_open(out, NULL, '{');
+    gpuc__put_text(out, "bus", gpu->bus[0] ? gpu->bus : NULL);
+    put_fields(out, gpu->field, gpuc__smi_gpu_fields, GPUC__SMI_GPU_FIELDS);
+    put_counted(out, "index", gpu->index);
+    put_sum(out, "ecc_volatile_uncorrected", gpuc__smi_ecc_uncorrected(gpu));
+    put_sum(out, "ecc_volatile_corrected", gpuc__smi_ecc_corrected(gpu));
+    put_sum(out, "ecc_aggregate_uncorrected", gpuc__smi_ecc_uncorrected_aggregate(gpu));
+    put_sum(out, "ecc_aggregate_corrected", gpuc__smi_ecc_corrected_aggregate(gpu));
+    put_sum(out, "throttle_mask", gpuc__smi_throttle_mask(gpu));
+    gpuc__put_integer(out, "mig_devices", (long long)gpu->mig_devices);
+    if (gpu->processes_known)
+        put_processes(out, gpu);
+    else
+        gpuc__put_null(out, "processes");
+    put_migs(out, migs, gpu->mig_count);
     if (gpu->nvlink.known)
-        failed |= json_object_set_new(object, "nvlink", nvlink(&gpu->nvlink));
+        put_nvlink(out, &gpu->nvlink);
     if (gpu->sick_count)
-        failed |= json_object_set_new(object, "sick",
-                                      json_string(gpuc__smi_state_name(gpu->sick)));
-    if (failed) {
-        json_decref(object);
-        object = NULL;
-    }
-    return object;
-}
-
-json_t *gpuc__smi_to_json(const gpuc__smi *smi)
-{
-    json_t *object = json_object(), *gpus = json_array();
-    int failed = add_fields(object, smi->field, gpuc__smi_log_fields, GPUC__SMI_LOG_FIELDS);
-
-    failed |= json_object_set_new(object, "simulated", json_boolean(smi->simulated));
-    for (size_t i = 0; i < smi->gpu_count; i++)
-        failed |= json_array_append_new(gpus, gpuc__smi_gpu_to_json(&smi->gpus[i]));
-    failed |= json_object_set_new(object, "gpus", gpus);
-    if (failed) {
-        json_decref(object);
-        object = NULL;
-    }
-    return object;
+        gpuc__put_text(out, "sick", gpuc__smi_state_name(gpu->sick));
+    gpuc__put_close(out, '}');
 }

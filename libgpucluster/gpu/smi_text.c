@@ -12,6 +12,7 @@
 #include "gpu/smi_fields.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/utf8.h"
 
 /* Bytes of the terminal's escape sequence at `at`, 0 when there is none. */
 static size_t escape_length(const char *at, size_t left)
@@ -25,21 +26,13 @@ static size_t escape_length(const char *at, size_t left)
     return n < left && isalpha((unsigned char)at[n]) ? n + 1 : 0;
 }
 
-/* Bytes of the UTF-8 sequence at `at`, 0 when it is none. */
-static size_t utf8_length(const unsigned char *at, size_t left)
+/* Bytes of the UTF-8 sequence at `at`, 0 when it is none, or a control character. */
+static size_t utf8_length(const char *at, size_t left)
 {
-    size_t n = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    uint32_t c = at[0] & (0xffu >> (n + 1));
-    static const uint32_t least[] = {0, 0, 0xa0, 0x800, 0x10000}; /* C1 is no text either */
+    uint32_t c;
+    size_t n = gpuc__utf8_length(&c, at, left);
 
-    if (at[0] < 0xc2 || at[0] > 0xf4 || left < n)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (at[i] & 0x3f);
-    }
-    return c >= least[n] && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff) ? n : 0;
+    return n && c >= 0xa0 ? n : 0;
 }
 
 /* Into out, which has room for all; gives the length. */
@@ -55,8 +48,8 @@ static size_t clean(char *out, const char *bytes, size_t length)
             out[to++] = (char)c;
         } else if (c == 033 && escape_length(bytes + i, length - i)) {
             n = escape_length(bytes + i, length - i);
-        } else if (c >= 0x80 && utf8_length((const unsigned char *)bytes + i, length - i)) {
-            n = utf8_length((const unsigned char *)bytes + i, length - i);
+        } else if (c >= 0x80 && utf8_length(bytes + i, length - i)) {
+            n = utf8_length(bytes + i, length - i);
             memcpy(out + to, bytes + i, n);
             to += n;
         } else if (c != '\r') {

@@ -15,6 +15,7 @@
 #include "util/alloc.h"
 #include "util/buf.h"
 #include "util/error.h"
+#include "util/utf8.h"
 
 #define ROOT "nvidia_smi_log"
 #define PATH_MAX_BYTES 512
@@ -312,34 +313,13 @@ static void on_entity(void *data, const xmlChar *name, int type, const xmlChar *
     stop(r);
 }
 
-/* Characters that XML allows. */
-static bool xml_character(uint32_t c)
+/* Bytes of the UTF-8 sequence at text, 0 when it is none, or not a character that XML allows. */
+static size_t utf8_length(const char *text, size_t left)
 {
-    return c >= 0x20 && c != 0x7f && (c < 0xd800 || c > 0xdfff) && c != 0xfffe && c != 0xffff &&
-           c <= 0x10ffff;
-}
+    uint32_t c;
+    size_t n = gpuc__utf8_length(&c, text, left);
 
-/* Bytes of the UTF-8 sequence at text, 0 when it is none or not one for XML. */
-static size_t utf8_length(const unsigned char *text, size_t left)
-{
-    static const struct {
-        unsigned char mask, lead;
-        uint32_t least; /* fewer bytes would do below it */
-    } forms[] = {{0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
-
-    for (size_t more = 1; more <= 3; more++) {
-        uint32_t c = text[0] & ~forms[more - 1].mask;
-
-        if ((text[0] & forms[more - 1].mask) != forms[more - 1].lead || left <= more)
-            continue;
-        for (size_t i = 1; i <= more; i++) {
-            if ((text[i] & 0xc0) != 0x80)
-                return 0;
-            c = c << 6 | (text[i] & 0x3f);
-        }
-        return c >= forms[more - 1].least && xml_character(c) ? more + 1 : 0;
-    }
-    return 0;
+    return n && c != 0xfffe && c != 0xffff ? n : 0;
 }
 
 /* A reference that XML knows without a declaration. */
@@ -388,7 +368,7 @@ static bool clean(gpuc__buf *out, const char *bytes, size_t length)
         i += n;
         if (i == length)
             break;
-        n = utf8_length((const unsigned char *)bytes + i, length - i);
+        n = utf8_length(bytes + i, length - i);
         if (bytes[i] == '&')
             gpuc__buf_puts(out, is_reference(bytes + i, length - i) ? "&" : "&amp;");
         else if (n)

@@ -4,10 +4,10 @@
 #ifndef GPUC__SMI_XML_H
 #define GPUC__SMI_XML_H
 #include <gpucluster.h>
-#include <jansson.h>
 #include <stdbool.h>
 
 #include "gpu/smi_field_list.h"
+#include "util/buf.h"
 
 #define GPUC__SMI_INPUT_MAX (16u * 1024 * 1024)
 #define GPUC__SMI_DEPTH_MAX 32
@@ -127,8 +127,7 @@ const char *gpuc__smi_state_name(gpuc__smi_state state);
  * "00000000:0A:00.0" and "0:A:0" give "0000:0a:00.0". false: not a bus id; out is then "". */
 bool gpuc__bus_id_normalise(char out[GPUC__BUS_ID_SIZE], const char *text);
 
-/* New objects; NULL without memory. Values not known are null and named with their state below
- * "absent". */
-json_t *gpuc__smi_to_json(const gpuc__smi *smi);
-json_t *gpuc__smi_gpu_to_json(const gpuc__smi_gpu *gpu);
+/* Appends it as JSON on one line; migs: the GPU's, or the same with more known of them. Values not
+ * known are null and named with their state below "absent". */
+void gpuc__smi_gpu_put(gpuc__buf *out, const gpuc__smi_gpu *gpu, const gpuc__smi_mig *migs);
 #endif

@@ -62,12 +62,16 @@ static void parse_library(const char *text, size_t length)
 
 static void parse_to_json(const char *text, size_t length)
 {
+    gpuc__buf json = GPUC__BUF_INIT(16u << 20);
     gpuc__smi *smi = NULL;
-    json_t *json;
 
-    if (gpuc__smi_parse(&smi, text, length, NULL) != GPUC_OK || !(json = gpuc__smi_to_json(smi)))
+    if (gpuc__smi_parse(&smi, text, length, NULL) != GPUC_OK)
         exit(1);
-    json_decref(json);
+    for (size_t i = 0; i < smi->gpu_count; i++)
+        gpuc__smi_gpu_put(&json, &smi->gpus[i], smi->gpus[i].migs);
+    if (json.failed)
+        exit(1);
+    gpuc__buf_clear(&json);
     gpuc__smi_free(smi);
 }
 

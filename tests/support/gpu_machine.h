@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gpu/proof.h"
+#include "util/put.h"
 
 typedef struct gpu_machine {
     const char *facts, *pci, *modules, *nodes; /* bodies of sections; NULL: section missing */
@@ -71,7 +72,7 @@ __attribute__((unused)) static gpuc__collect *gpu_machine_collect(const gpu_mach
     at += gpu_section(text + at, "nvlinks", m->nvlinks, 0);
     at += gpu_section(text + at, "nvlink_errors", m->nvlink_errors, 0);
     at += gpu_section(text + at, "smi", xml ? xml : m->smi_text, m->smi_status);
-    assert_int_equal(gpuc__collect_parse(&collect, "nonce123", text, at, NULL), GPUC_OK);
+    assert_int_equal(gpuc__collect_parse(&collect, "nonce123", text, at, NULL, NULL), GPUC_OK);
     if (m->after)
         assert_int_equal(gpuc__collect_after_parse(collect, "nonce123", m->after, strlen(m->after),
                                                    NULL),
@@ -113,13 +114,31 @@ __attribute__((unused)) static gpuc__machine_proof *gpu_machine_prove(const gpu_
     gpuc__probe *probe = passed ? gpu_machine_probe(passed, m->measured) : NULL;
     json_t *limits = m->limits ? json_loads(m->limits, 0, NULL) : NULL;
     gpuc__machine_proof *proof = NULL;
+    gpuc__rules *rules = NULL;
 
     assert_true(!m->limits == !limits);
-    assert_int_equal(gpuc__proof_evaluate(&proof, name, expected, collect, probe, NULL, limits, NULL),
+    assert_int_equal(gpuc__rules_new(&rules, limits, NULL), GPUC_OK);
+    assert_int_equal(gpuc__proof_evaluate(&proof, name, expected, collect, probe, NULL, rules, NULL),
                      GPUC_OK);
+    gpuc__rules_unref(rules);
     json_decref(limits);
     gpuc__probe_free(probe);
     gpuc__collect_free(collect);
     return proof;
+}
+
+/* The proof as the state keeps it. */
+__attribute__((unused)) static json_t *gpu_proof_json(const gpuc__machine_proof *proof)
+{
+    gpuc__buf text = GPUC__BUF_INIT(1 << 20);
+    json_t *json;
+
+    gpuc__put_open(&text, NULL, '{');
+    gpuc__proof_put(&text, proof, 1);
+    gpuc__put_close(&text, '}');
+    json = json_loadb(gpuc__buf_text(&text), text.length, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(json);
+    gpuc__buf_clear(&text);
+    return json;
 }
 #endif

@@ -35,7 +35,7 @@ static gpuc__collect *parse(const char *text, size_t length)
 {
     gpuc__collect *c = NULL;
 
-    assert_int_equal(gpuc__collect_parse(&c, N, text, length, NULL), GPUC_OK);
+    assert_int_equal(gpuc__collect_parse(&c, N, text, length, NULL, NULL), GPUC_OK);
     return c;
 }
 
@@ -138,7 +138,7 @@ static void test_gpu_collect__cut_anywhere(void **state)
         gpuc_error *err = NULL;
 
         memcpy(copy, machine, cut);
-        if (gpuc__collect_parse(&c, N, copy, cut, &err) == GPUC_OK) {
+        if (gpuc__collect_parse(&c, N, copy, cut, NULL, &err) == GPUC_OK) {
             assert_null(err);
             assert_int_equal(c->smi_status, cut < end_of_smi ? -1 : 0);
             gpuc__collect_free(c);
@@ -169,20 +169,20 @@ static void test_gpu_collect__refused(void **state)
     char *script = NULL, *big;
     size_t at = 0;
 
-    assert_int_equal(gpuc__collect_parse(&c, N, "sudo: no", 8, &err), GPUC_EPROTO);
+    assert_int_equal(gpuc__collect_parse(&c, N, "sudo: no", 8, NULL, &err), GPUC_EPROTO);
     assert_non_null(strstr(gpuc_error_evidence(err), "sudo: no"));
     assert_non_null(gpuc_error_remedy(err));
     err = gpuc_error_unref(err);
-    assert_int_equal(gpuc__collect_parse(&c, "x;reboot", "", 0, NULL), GPUC_EINVAL);
+    assert_int_equal(gpuc__collect_parse(&c, "x;reboot", "", 0, NULL, NULL), GPUC_EINVAL);
     assert_int_equal(gpuc__collect_script(&script, "short", NULL), GPUC_EINVAL);
     assert_int_equal(gpuc__collect_script(&script, "$(reboot)", NULL), GPUC_EINVAL);
-    assert_int_equal(gpuc__collect_parse(&c, N, "", (size_t)GPUC__COLLECT_OUTPUT_MAX + 1, NULL),
+    assert_int_equal(gpuc__collect_parse(&c, N, "", (size_t)GPUC__COLLECT_OUTPUT_MAX + 1, NULL, NULL),
                      GPUC_ELIMIT);
     big = malloc(100 * (GPUC__COLLECT_PCI_MAX + 2));
     at += (size_t)snprintf(big, 100, BEGIN("pci"));
     for (int i = 0; i <= GPUC__COLLECT_PCI_MAX; i++)
         at += (size_t)snprintf(big + at, 100, "%04x:00:00.0 0x10de 0x1eb8 0x030200 -\n", i);
-    assert_int_equal(gpuc__collect_parse(&c, N, big, at, NULL), GPUC_ELIMIT);
+    assert_int_equal(gpuc__collect_parse(&c, N, big, at, NULL, NULL), GPUC_ELIMIT);
     assert_null(c);
     free(big);
 }

@@ -96,7 +96,7 @@ static void run_over(const char *dir, const char *quote, gpuc__collect_chain *ou
     snprintf(text, sizeof(text), "PATH=%s:$PATH exec sh -s", dir);
     run_program(r, text, script);
     assert_int_equal(r->status, 0);
-    assert_int_equal(gpuc__collect_parse(&c, N, r->out, r->out_length, NULL), GPUC_OK);
+    assert_int_equal(gpuc__collect_parse(&c, N, r->out, r->out_length, NULL, NULL), GPUC_OK);
     *out = c->chain;
     gpuc__collect_free(c);
     gpuc__free(script);

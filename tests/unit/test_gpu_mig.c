@@ -91,7 +91,7 @@ static void test_gpu_mig__each_device_has_a_result(void **state)
     gpuc__machine_proof *p = prove(
         XML(DEVICE(0, 7, 1) DEVICE(1, 8, 1), ""),
         LINE(0, "pass", PASSED) LINE(1, "fail", ",\"stage\":\"cuLaunchKernel\",\"code\":719") END);
-    json_t *json = gpuc__proof_to_json(p), *gpus = json_object_get(json, "gpus"), *mig;
+    json_t *json = gpu_proof_json(p), *gpus = json_object_get(json, "gpus"), *mig;
 
     expect(p, "MIG-0", GPUC_CHECK_PASS, "0 wrong words in 3 x 256 MiB on MIG device 0 of " GPU);
     expect(p, "MIG-1", GPUC_CHECK_FAIL, "cuLaunchKernel: 719 CUDA_ERROR_LAUNCH_FAILED");

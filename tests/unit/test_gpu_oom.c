@@ -52,7 +52,7 @@ static int evaluate(gpuc__machine_proof **proof, const input *in, gpuc_error **e
     gpuc__probe_request request = {.mib = 0};
     char **targets = NULL, *script = NULL;
     size_t count = 0;
-    int rc = gpuc__collect_parse(&collect, "nonce123", in->answer, in->length, err);
+    int rc = gpuc__collect_parse(&collect, "nonce123", in->answer, in->length, NULL, err);
 
     if (rc == GPUC_OK)
         rc = gpuc__proof_targets(&targets, &count, collect, err);

@@ -117,7 +117,7 @@ static gpuc__machine_proof *prove(const gpuc__probe *probe, const char *pci, int
     char text[1024];
 
     snprintf(text, sizeof(text), answer, pci);
-    assert_int_equal(gpuc__collect_parse(&collect, "nonce123", text, strlen(text), NULL),
+    assert_int_equal(gpuc__collect_parse(&collect, "nonce123", text, strlen(text), NULL, NULL),
                      GPUC_OK);
     assert_int_equal(gpuc__proof_evaluate(&proof, "m", gpus, collect, probe, NULL, NULL, NULL),
                      GPUC_OK);

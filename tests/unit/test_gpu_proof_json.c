@@ -16,10 +16,10 @@ static void test_gpu_proof_json__proof_comes_back_from_json(void **state)
 {
     gpu_machine m = GPU_MACHINE_TWO;
     gpuc__machine_proof *p = gpu_machine_prove(&m, "m", 2, "0000:0a:00.0"), *again = NULL;
-    json_t *json = gpuc__proof_to_json(p), *second;
+    json_t *json = gpu_proof_json(p), *second;
 
-    assert_int_equal(gpuc__proof_from_json(&again, json, NULL), GPUC_OK);
-    second = gpuc__proof_to_json(again);
+    assert_int_equal(gpuc__proof_from_json(&again, json, NULL, NULL), GPUC_OK);
+    second = gpu_proof_json(again);
     assert_true(json_equal(json, second));
     json_decref(second);
     gpuc__proof_free(again);
@@ -28,9 +28,9 @@ static void test_gpu_proof_json__proof_comes_back_from_json(void **state)
     gpuc__proof_free(p);
     json = json_loads("{\"name\":\"m\",\"checks\":[{\"id\":\"smi.run\",\"status\":\"fail\","
                       "\"threshold\":\"\"},7],\"gpus\":[{},1]}", 0, NULL);
-    assert_int_equal(gpuc__proof_from_json(&again, json, NULL), GPUC_OK);
+    assert_int_equal(gpuc__proof_from_json(&again, json, NULL, NULL), GPUC_OK);
     assert_string_equal(gpuc__proof_find(again, "smi.run", NULL)->observed, "-");
-    second = gpuc__proof_to_json(again); /* what was read can be written */
+    second = gpu_proof_json(again); /* what was read can be written */
     assert_int_equal(json_array_size(json_object_get(second, "checks")), 1);
     json_decref(second);
     gpuc__proof_free(again);
@@ -62,7 +62,7 @@ static void test_gpu_proof_json__a_gpu_by_either_name(void **state)
     assert_int_equal(gpuc__proof_set(p, "gpu.lost", "MIG-7", GPUC_CHECK_FAIL, "x", NULL, NULL,
                                      NULL, NULL),
                      GPUC_OK);
-    json = gpuc__proof_to_json(p);
+    json = gpu_proof_json(p);
     json_array_foreach(json_object_get(json, "checks"), i, check) {
         gpu = json_object_get(check, "gpu");
         if (i == count) {
@@ -86,19 +86,19 @@ static void test_gpu_proof_json__old_record(void **state)
     gpuc__machine_proof *p = NULL;
     const gpuc__check *check;
 
-    assert_int_equal(gpuc__proof_from_json(&p, json, NULL), GPUC_OK);
+    assert_int_equal(gpuc__proof_from_json(&p, json, NULL, NULL), GPUC_OK);
     check = gpuc__proof_find(p, "cuda.compute", "0000:01:00.0");
     assert_non_null(check);
     assert_string_equal(check->observed, "busy");
     assert_int_equal(p->started_ms, 0);
     assert_int_equal(p->gpus[0].index, -1);
     p->started_ms = 1796000413000;
-    again = gpuc__proof_to_json(p);
+    again = gpu_proof_json(p);
     assert_string_equal(json_string_value(json_object_get(again, "started")),
                         "2026-11-30T01:00:13Z");
     gpuc__proof_free(p);
     p = NULL;
-    assert_int_equal(gpuc__proof_from_json(&p, again, NULL), GPUC_OK);
+    assert_int_equal(gpuc__proof_from_json(&p, again, NULL, NULL), GPUC_OK);
     assert_int_equal(p->started_ms, 1796000413000);
     json_decref(again);
     json_decref(json);

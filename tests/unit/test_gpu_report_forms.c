@@ -178,7 +178,7 @@ static void test_report_forms__fleet(void **state)
     assert_int_equal(gpuc__report_add_machine(one, gpu_machine_prove(&well, "b", 1, NULL), NULL), 0);
     assert_int_equal(gpuc__report_finish(one, NULL), GPUC_OK);
     text = gpuc_report_to_json(one);
-    expect_in(text, "\"observed\": \"driver, cuda, kernel, model\"");
+    expect_in(text, "\"observed\":\"driver, cuda, kernel, model\"");
     gpuc_free(text);
     gpuc_report_unref(one);
 }

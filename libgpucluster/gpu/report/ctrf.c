@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The report as CTRF, the common test report format (ctrf.io, its JSON schema read 2026-11): a check
  * is a test, a machine is a suite. CTRF has no warning, so a warning is "other". */
-#include <stdio.h>
-
 #include "gpu/report/report_internal.h"
+#include "util/put.h"
 
-#define MARGIN "      "
 /* The version that CTRF's own examples name. */
 #define SPEC_VERSION "0.0.0"
 
@@ -17,113 +15,122 @@ static const char *const statuses[] = {
 };
 
 /* "mem.ecc.unc GPU 3", which is the same from run to run. */
-static json_t *name_of(const gpuc__machine_proof *m, const gpuc__check *c)
+static void put_name(gpuc__buf *out, gpuc__buf *text, const gpuc__machine_proof *m,
+                     const gpuc__check *c)
 {
-    gpuc__buf text = GPUC__BUF_INIT(512);
-    json_t *name;
-
-    gpuc__buf_puts(&text, c->id);
+    gpuc__buf_reset(text);
+    gpuc__buf_puts(text, c->id);
     if (c->gpu)
-        gpuc__buf_putc(&text, ' ');
-    gpuc__check_gpu_name(&text, m, c);
-    name = text.failed ? NULL : json_string(gpuc__buf_text(&text));
-    gpuc__buf_clear(&text);
-    return name;
+        gpuc__buf_putc(text, ' ');
+    gpuc__check_gpu_name(text, m, c);
+    gpuc__put_text(out, "name", gpuc__buf_text(text));
 }
 
-static json_t *message_of(const gpuc__check *c)
+static void put_message(gpuc__buf *out, gpuc__buf *text, const gpuc__check *c)
 {
-    gpuc__buf text = GPUC__BUF_INIT(4096);
-    json_t *message;
-
-    gpuc__buf_puts(&text, c->observed);
+    gpuc__buf_reset(text);
+    gpuc__buf_puts(text, c->observed);
     if (c->status != GPUC_CHECK_SKIP)
-        gpuc__buf_printf(&text, " (wanted: %s)", c->threshold ? c->threshold : "-");
+        gpuc__buf_printf(text, " (wanted: %s)", c->threshold);
     if (c->remedy)
-        gpuc__buf_printf(&text, ". What to do: %s", c->remedy);
-    message = text.failed ? NULL : json_string(gpuc__buf_text(&text));
-    gpuc__buf_clear(&text);
-    return message;
+        gpuc__buf_printf(text, ". What to do: %s", c->remedy);
+    gpuc__put_text(out, "message", gpuc__buf_text(text));
 }
 
 /* How long one check took is not measured: a machine is looked at as a whole. */
-static json_t *test_of(const gpuc_report *report, const gpuc__machine_proof *m,
-                       const gpuc__check *c)
+static void put_test(gpuc__buf *out, gpuc__buf *text, const gpuc_report *report,
+                     const gpuc__machine_proof *m, const gpuc__check *c)
 {
-    return json_pack("{s:o, s:s, s:i, s:[s, s], s:s, s:o, s:o}", "name", name_of(m, c), "status",
-                     statuses[c->status], "duration", 0, "suite", report->cluster,
-                     *m->name ? m->name : "fleet", "rawStatus", gpuc__check_status_name(c->status),
-                     "message", message_of(c), "extra", gpuc__proof_check_to_json(m, c));
+    gpuc__put_open(out, NULL, '{');
+    put_name(out, text, m, c);
+    gpuc__put_text(out, "status", statuses[c->status]);
+    gpuc__put_integer(out, "duration", 0);
+    gpuc__put_open(out, "suite", '[');
+    gpuc__put_text(out, NULL, report->cluster);
+    gpuc__put_text(out, NULL, *m->name ? m->name : "fleet");
+    gpuc__put_close(out, ']');
+    gpuc__put_text(out, "rawStatus", gpuc__check_status_name(c->status));
+    put_message(out, text, c);
+    gpuc__proof_put_check(out, "extra", m, c);
+    gpuc__put_close(out, '}');
 }
 
-static bool put_tests(gpuc__buf *out, const gpuc_report *report, const gpuc__machine_proof *m,
-                      bool *first)
+static void put_tests(gpuc__buf *out, const gpuc_report *report, const gpuc__machine_proof *m)
 {
-    bool ok = true;
+    gpuc__buf text = GPUC__BUF_INIT(4096);
 
-    for (size_t i = 0; m && ok && i < m->check_count; i++) {
-        gpuc__buf_puts(out, *first ? "\n" MARGIN : ",\n" MARGIN);
-        ok = gpuc__report_put_json(out, MARGIN, test_of(report, m, &m->checks[i]));
-        *first = false;
+    for (size_t i = 0; i < m->check_count; i++) {
+        gpuc__put_row(out, 3);
+        put_test(out, &text, report, m, &m->checks[i]);
+        out->failed = out->failed || text.failed;
     }
-    return ok;
+    gpuc__buf_clear(&text);
 }
 
-static json_t *summary_of(const gpuc_report *report)
+static void put_summary(gpuc__buf *out, const gpuc_report *report)
 {
     gpuc__report_counts n;
     int64_t started, finished;
-    size_t all;
 
     gpuc__report_count_all(&n, report);
     gpuc__report_times(report, &started, &finished);
-    all = n.status[GPUC_CHECK_PASS] + n.status[GPUC_CHECK_SKIP] + n.status[GPUC_CHECK_WARN] +
-          n.status[GPUC_CHECK_FAIL] + n.idle;
-    return json_pack("{s:I, s:I, s:I, s:I, s:i, s:I, s:I, s:I, s:I}", "tests", (json_int_t)all,
-                     "passed", (json_int_t)n.status[GPUC_CHECK_PASS], "failed",
-                     (json_int_t)n.status[GPUC_CHECK_FAIL], "skipped",
-                     (json_int_t)(n.status[GPUC_CHECK_SKIP] + n.idle), "pending", 0, "other",
-                     (json_int_t)n.status[GPUC_CHECK_WARN], "suites",
-                     (json_int_t)(report->count + (report->fleet && report->fleet->check_count > 0)),
-                     "start", (json_int_t)started, "stop", (json_int_t)finished);
+    gpuc__put_open(out, "summary", '{');
+    gpuc__put_integer(out, "tests", (long long)(n.status[GPUC_CHECK_PASS] + n.status[GPUC_CHECK_SKIP] +
+                                                n.status[GPUC_CHECK_WARN] + n.status[GPUC_CHECK_FAIL] +
+                                                n.idle));
+    gpuc__put_integer(out, "passed", (long long)n.status[GPUC_CHECK_PASS]);
+    gpuc__put_integer(out, "failed", (long long)n.status[GPUC_CHECK_FAIL]);
+    gpuc__put_integer(out, "skipped", (long long)(n.status[GPUC_CHECK_SKIP] + n.idle));
+    gpuc__put_integer(out, "pending", 0);
+    gpuc__put_integer(out, "other", (long long)n.status[GPUC_CHECK_WARN]);
+    gpuc__put_integer(out, "suites",
+                      (long long)report->count + (report->fleet && report->fleet->check_count > 0));
+    gpuc__put_integer(out, "start", started);
+    gpuc__put_integer(out, "stop", finished);
+    gpuc__put_close(out, '}');
 }
 
-static json_t *environment_of(const gpuc_report *report)
+static void put_environment(gpuc__buf *out, const gpuc_report *report)
 {
     bool simulated = gpuc_report_simulated(report);
     int verdict = gpuc_report_verdict(report);
     gpuc__buf name = GPUC__BUF_INIT(1024);
-    json_t *environment;
 
     gpuc__buf_printf(&name, "GPU proof of %s%s", report->cluster,
                      simulated ? " (SIMULATED GPU)" : "");
-    environment = json_pack("{s:s, s:s, s:b, s:{s:s, s:b, s:s}}", "reportName",
-                            gpuc__buf_text(&name), "appName", report->cluster, "healthy",
-                            verdict == GPUC_CHECK_PASS, "extra", "verdict",
-                            gpuc__check_status_name(verdict), "simulated", simulated, "schema",
-                            GPUC__REPORT_SCHEMA);
+    gpuc__put_open(out, "environment", '{');
+    gpuc__put_text(out, "reportName", gpuc__buf_text(&name));
+    gpuc__put_text(out, "appName", report->cluster);
+    gpuc__put_bool(out, "healthy", verdict == GPUC_CHECK_PASS);
+    gpuc__put_open(out, "extra", '{');
+    gpuc__put_text(out, "verdict", gpuc__check_status_name(verdict));
+    gpuc__put_bool(out, "simulated", simulated);
+    gpuc__put_text(out, "schema", GPUC__REPORT_SCHEMA);
+    gpuc__put_close(out, '}');
+    gpuc__put_close(out, '}');
+    out->failed = out->failed || name.failed;
     gpuc__buf_clear(&name);
-    return environment;
 }
 
 char *gpuc_report_to_ctrf(const gpuc_report *report)
 {
     gpuc__buf out = GPUC__BUF_INIT(GPUC__REPORT_TEXT_MAX);
-    bool first = true, ok;
 
     gpuc__buf_printf(&out,
-                     "{\n  \"reportFormat\": \"CTRF\",\n  \"specVersion\": \"" SPEC_VERSION
-                     "\",\n  \"generatedBy\": \"libgpucluster %s\",\n  \"results\": {\n"
-                     "    \"tool\": {\"name\": \"gpucluster\", \"version\": \"%s\"},\n"
-                     "    \"summary\": ",
+                     "{\n \"reportFormat\":\"CTRF\",\"specVersion\":\"" SPEC_VERSION
+                     "\",\"generatedBy\":\"libgpucluster %s\",\n \"results\":{\n"
+                     "  \"tool\":{\"name\":\"gpucluster\",\"version\":\"%s\"}",
                      gpuc_version(), gpuc_version());
-    ok = gpuc__report_put_json(&out, "    ", summary_of(report));
-    gpuc__buf_puts(&out, ",\n    \"environment\": ");
-    ok = ok && gpuc__report_put_json(&out, "    ", environment_of(report));
-    gpuc__buf_puts(&out, ",\n    \"tests\": [");
-    ok = ok && put_tests(&out, report, report->fleet, &first);
-    for (size_t i = 0; ok && i < report->count; i++)
-        ok = put_tests(&out, report, report->machines[i], &first);
-    gpuc__buf_puts(&out, first ? "]\n  }\n}" : "\n    ]\n  }\n}");
-    return gpuc__report_text(&out, ok ? GPUC_OK : GPUC_ENOMEM);
+    gpuc__put_row(&out, 2);
+    put_summary(&out, report);
+    gpuc__put_row(&out, 2);
+    put_environment(&out, report);
+    gpuc__put_row(&out, 2);
+    gpuc__put_open(&out, "tests", '[');
+    if (report->fleet)
+        put_tests(&out, report, report->fleet);
+    for (size_t i = 0; i < report->count; i++)
+        put_tests(&out, report, report->machines[i]);
+    gpuc__buf_puts(&out, "]}}");
+    return gpuc__buf_take(&out);
 }

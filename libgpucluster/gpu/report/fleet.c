@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "gpu/report/report_internal.h"
-#include "gpu/tables.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/put.h"
 
 #define ID "fleet.uniform"
 #define NAMES_MAX 4 /* of the machines with one odd value */
@@ -94,7 +94,7 @@ static bool note_machine(gpuc_report *report, size_t at)
 
         ok = note(report, at, "model", NULL, g->product) &&
              (!g->product ||
-              note(report, at, "vbios", g->product, gpuc__proof_gpu_vbios(g)));
+              note(report, at, "vbios", g->product, g->vbios));
     }
     return ok;
 }
@@ -169,7 +169,7 @@ static int set_check(gpuc_report *report, gpuc_error **err)
 int gpuc__fleet_compare(gpuc_report *report, gpuc_error **err)
 {
     gpuc__fleet_free(report);
-    report->fleet = gpuc__proof_new("", err);
+    report->fleet = gpuc__proof_new("", report->count ? report->machines[0]->rules : NULL, err);
     if (!report->fleet)
         return err && *err ? gpuc_error_code(*err) : GPUC_ENOMEM;
     for (size_t i = 0; i < report->count; i++) {
@@ -200,48 +200,39 @@ void gpuc__fleet_free(gpuc_report *report)
     report->fleet = NULL;
 }
 
-static json_t *value_to_json(const gpuc_report *report, const gpuc__fleet_value *value)
+static void put_fact(gpuc__buf *out, const gpuc_report *report, const gpuc__fleet_fact *fact)
 {
-    json_t *machines = json_array();
-    int failed = !machines;
+    gpuc__put_open(out, NULL, '{');
+    gpuc__put_text(out, "fact", fact->name);
+    gpuc__put_text(out, "of", fact->of);
+    gpuc__put_bool(out, "uniform", fact->count == 1);
+    gpuc__put_open(out, "values", '[');
+    for (size_t i = 0; i < fact->count; i++) {
+        const gpuc__fleet_value *value = &fact->values[i];
 
-    for (size_t i = 0; i < value->count; i++)
-        failed |= json_array_append_new(
-            machines, json_string(report->machines[value->machines[i]]->name));
-    if (failed) {
-        json_decref(machines);
-        return NULL;
+        gpuc__put_open(out, NULL, '{');
+        gpuc__put_text(out, "value", value->text);
+        gpuc__put_open(out, "machines", '[');
+        for (size_t k = 0; k < value->count; k++)
+            gpuc__put_text(out, NULL, report->machines[value->machines[k]]->name);
+        gpuc__put_close(out, ']');
+        gpuc__put_close(out, '}');
     }
-    return json_pack("{s:s, s:o}", "value", value->text, "machines", machines);
+    gpuc__put_close(out, ']');
+    gpuc__put_close(out, '}');
 }
 
-static json_t *fact_to_json(const gpuc_report *report, const gpuc__fleet_fact *fact)
+void gpuc__fleet_put(gpuc__buf *out, const gpuc_report *report, int indent)
 {
-    json_t *values = json_array();
-    int failed = !values;
+    static const gpuc__machine_proof nothing = {0};
 
-    for (size_t i = 0; i < fact->count; i++)
-        failed |= json_array_append_new(values, value_to_json(report, &fact->values[i]));
-    if (failed) {
-        json_decref(values);
-        return NULL;
+    gpuc__put_open(out, "fleet", '{');
+    gpuc__put_open(out, "facts", '[');
+    for (size_t i = 0; i < report->fact_count; i++) {
+        gpuc__put_row(out, indent);
+        put_fact(out, report, &report->facts[i]);
     }
-    return json_pack("{s:s, s:s?, s:b, s:o}", "fact", fact->name, "of", fact->of, "uniform",
-                     fact->count == 1, "values", values);
-}
-
-json_t *gpuc__fleet_to_json(const gpuc_report *report)
-{
-    json_t *facts = json_array(), *checks = report->fleet ? gpuc__proof_checks_to_json(report->fleet)
-                                                          : json_array();
-    int failed = !facts;
-
-    for (size_t i = 0; i < report->fact_count; i++)
-        failed |= json_array_append_new(facts, fact_to_json(report, &report->facts[i]));
-    if (failed) {
-        json_decref(facts);
-        json_decref(checks);
-        return NULL;
-    }
-    return json_pack("{s:o, s:o}", "facts", facts, "checks", checks);
+    gpuc__put_close(out, ']');
+    gpuc__proof_put_checks(out, report->fleet ? report->fleet : &nothing, indent);
+    gpuc__put_close(out, '}');
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "gpu/report/view.h"
-#include "gpu/tables.h"
 #include "util/alloc.h"
 
 static bool equal(const char *a, const char *b)
@@ -30,19 +29,6 @@ static bool is_first(const gpuc__machine_proof *m, size_t at)
     return true;
 }
 
-/* Checks are told in the order of the table, which goes from cause to effect. */
-static size_t order_of(const gpuc__machine_proof *m, const gpuc__check *check)
-{
-    size_t i;
-    json_t *row;
-
-    json_array_foreach(json_object_get(m->table, "checks"), i, row) {
-        if (strcmp(gpuc__table_text(row, "id"), check->id) == 0)
-            break;
-    }
-    return i;
-}
-
 static bool add_problems(gpuc__page *page, const gpuc__machine_proof *m, size_t at)
 {
     for (size_t i = 0; i < m->check_count; i++) {
@@ -55,7 +41,7 @@ static bool add_problems(gpuc__page *page, const gpuc__machine_proof *m, size_t 
         if (!list)
             return false;
         page->problems = list;
-        list[page->count++] = (gpuc__problem){at, order_of(m, c), c};
+        list[page->count++] = (gpuc__problem){at, (size_t)(c->rule - m->rules->list), c};
     }
     return true;
 }

@@ -53,7 +53,6 @@ int gpuc__report_add_machine(gpuc_report *report, gpuc__machine_proof *proof, gp
     gpuc__machine_proof **list;
     size_t at = report->count;
 
-    gpuc__proof_pack(proof, report->count ? report->machines[0] : NULL);
     while (at > 0 && strcmp(report->machines[at - 1]->name, proof->name) > 0)
         at--;
     if (at > 0 && strcmp(report->machines[at - 1]->name, proof->name) == 0) {

@@ -47,13 +47,11 @@ void gpuc__report_times(const gpuc_report *report, int64_t *started_ms, int64_t 
 const char *gpuc__check_status_word(int status);
 /* How people name the GPU of a check: "GPU 3", "GPU 3 MIG-…", "GPU 0000:0a:00.0"; "" of the machine. */
 void gpuc__check_gpu_name(gpuc__buf *out, const gpuc__machine_proof *proof, const gpuc__check *check);
-/* Appends it, its lines after the first behind the margin; consumes value. false without memory. */
-bool gpuc__report_put_json(gpuc__buf *out, const char *margin, json_t *value);
 /* A new string of the buffer's text, NULL without memory; clears the buffer. */
 char *gpuc__report_text(gpuc__buf *out, int rc);
 
 /* fleet.c: compares the machines, and sets the facts and the check of it. */
 int gpuc__fleet_compare(gpuc_report *report, gpuc_error **err);
 void gpuc__fleet_free(gpuc_report *report);
-json_t *gpuc__fleet_to_json(const gpuc_report *report); /* NULL without memory */
+void gpuc__fleet_put(gpuc__buf *out, const gpuc_report *report, int indent); /* the member "fleet" */
 #endif

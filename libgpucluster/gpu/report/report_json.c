@@ -1,130 +1,93 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The report as JSON, by report.schema.json, and back. One machine is in memory as JSON at a time:
- * a fleet's would take a hundred times the report. */
+/* The report as JSON, by report.schema.json, and back: a line for each GPU and each check. */
 #include <stdio.h>
 #include <string.h>
 
 #include "gpu/report/report_internal.h"
 #include "util/alloc.h"
 #include "util/error.h"
-#include "util/rfc3339.h"
+#include "util/put.h"
 
-#define DUMP_FLAGS (JSON_INDENT(2) | JSON_REAL_PRECISION(6))
 #define READ_MACHINES_MAX 100000
 #define NAME_MAX_BYTES 253
 
-/* A sink that puts what jansson writes further to the right. */
-typedef struct indented {
-    gpuc__buf *out;
-    const char *margin;
-} indented;
-
-static int put_indented(const char *text, size_t length, void *data)
-{
-    indented *to = data;
-
-    while (length) {
-        const char *end = memchr(text, '\n', length);
-        size_t n = end ? (size_t)(end - text) + 1 : length;
-
-        gpuc__buf_add(to->out, text, n);
-        if (end)
-            gpuc__buf_puts(to->out, to->margin);
-        text += n;
-        length -= n;
-    }
-    return to->out->failed ? -1 : 0;
-}
-
-bool gpuc__report_put_json(gpuc__buf *out, const char *margin, json_t *value)
-{
-    indented to = {out, margin};
-    bool ok = value && json_dump_callback(value, put_indented, &to, DUMP_FLAGS | JSON_ENCODE_ANY) == 0;
-
-    json_decref(value);
-    return ok;
-}
-
-static json_t *time_or_null(int64_t ms)
-{
-    char text[GPUC__RFC3339_SIZE];
-
-    return ms > 0 ? json_string(gpuc__rfc3339(text, ms)) : json_null();
-}
-
-static json_t *counts_to_json(const gpuc_report *report)
+static void put_counts(gpuc__buf *out, const gpuc_report *report)
 {
     gpuc__report_counts counts;
 
     gpuc__report_count_all(&counts, report);
-    return json_pack("{s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I}}", "machines",
-                     (json_int_t)report->count, "gpus", (json_int_t)counts.gpus, "checks", "pass",
-                     (json_int_t)counts.status[GPUC_CHECK_PASS], "warn",
-                     (json_int_t)counts.status[GPUC_CHECK_WARN], "fail",
-                     (json_int_t)counts.status[GPUC_CHECK_FAIL], "skip",
-                     (json_int_t)counts.status[GPUC_CHECK_SKIP], "not_applicable",
-                     (json_int_t)counts.idle);
+    gpuc__put_open(out, "counts", '{');
+    gpuc__put_integer(out, "machines", (long long)report->count);
+    gpuc__put_integer(out, "gpus", (long long)counts.gpus);
+    gpuc__put_open(out, "checks", '{');
+    gpuc__put_integer(out, "pass", (long long)counts.status[GPUC_CHECK_PASS]);
+    gpuc__put_integer(out, "warn", (long long)counts.status[GPUC_CHECK_WARN]);
+    gpuc__put_integer(out, "fail", (long long)counts.status[GPUC_CHECK_FAIL]);
+    gpuc__put_integer(out, "skip", (long long)counts.status[GPUC_CHECK_SKIP]);
+    gpuc__put_integer(out, "not_applicable", (long long)counts.idle);
+    gpuc__put_close(out, '}');
+    gpuc__put_close(out, '}');
 }
 
-static bool put_key(gpuc__buf *out, const char *key, json_t *value)
+static void put_head(gpuc__buf *out, const gpuc_report *report)
 {
-    gpuc__buf_printf(out, "%s\n  \"%s\": ", out->length > 1 ? "," : "", key);
-    return gpuc__report_put_json(out, "  ", value);
-}
+    int64_t started, finished;
 
-static bool put_machines(gpuc__buf *out, const gpuc_report *report)
-{
-    bool ok = true;
-
-    gpuc__buf_puts(out, ",\n  \"machines\": [");
-    for (size_t i = 0; ok && i < report->count; i++) {
-        gpuc__buf_puts(out, i ? ",\n    " : "\n    ");
-        ok = gpuc__report_put_json(out, "    ", gpuc__proof_to_json(report->machines[i]));
-    }
-    gpuc__buf_puts(out, report->count ? "\n  ]\n}" : "]\n}");
-    return ok;
+    gpuc__report_times(report, &started, &finished);
+    gpuc__put_row(out, 1);
+    gpuc__put_text(out, "schema", GPUC__REPORT_SCHEMA);
+    gpuc__put_text(out, "library", gpuc_version());
+    gpuc__put_text(out, "cluster", report->cluster);
+    gpuc__put_time(out, "started", started);
+    gpuc__put_time(out, "finished", finished);
+    gpuc__put_text(out, "verdict", gpuc__check_status_name(gpuc_report_verdict(report)));
+    gpuc__put_bool(out, "simulated", gpuc_report_simulated(report));
+    gpuc__put_row(out, 1);
+    put_counts(out, report);
 }
 
 char *gpuc_report_to_json(const gpuc_report *report)
 {
     gpuc__buf out = GPUC__BUF_INIT(GPUC__REPORT_TEXT_MAX);
-    int64_t started, finished;
-    bool ok;
 
-    gpuc__report_times(report, &started, &finished);
-    gpuc__buf_putc(&out, '{');
-    ok = put_key(&out, "schema", json_string(GPUC__REPORT_SCHEMA)) &&
-         put_key(&out, "library", json_string(gpuc_version())) &&
-         put_key(&out, "cluster", json_string(report->cluster)) &&
-         put_key(&out, "started", time_or_null(started)) &&
-         put_key(&out, "finished", time_or_null(finished)) &&
-         put_key(&out, "verdict",
-                 json_string(gpuc__check_status_name(gpuc_report_verdict(report)))) &&
-         put_key(&out, "simulated", json_boolean(gpuc_report_simulated(report))) &&
-         put_key(&out, "counts", counts_to_json(report)) &&
-         put_key(&out, "fleet", gpuc__fleet_to_json(report)) && put_machines(&out, report);
-    return gpuc__report_text(&out, ok ? GPUC_OK : GPUC_ENOMEM);
+    gpuc__put_open(&out, NULL, '{');
+    put_head(&out, report);
+    gpuc__put_row(&out, 1);
+    gpuc__fleet_put(&out, report, 2);
+    gpuc__put_row(&out, 1);
+    gpuc__put_open(&out, "machines", '[');
+    for (size_t i = 0; i < report->count; i++) {
+        gpuc__put_row(&out, 2);
+        gpuc__put_open(&out, NULL, '{');
+        gpuc__proof_put(&out, report->machines[i], 3);
+        gpuc__put_close(&out, '}');
+    }
+    gpuc__put_close(&out, ']');
+    gpuc__put_close(&out, '}');
+    return gpuc__buf_take(&out);
 }
 
 static int read_machines(gpuc_report *report, const json_t *machines, gpuc_error **err)
 {
+    gpuc__rules *rules = NULL;
     const json_t *machine;
     size_t i;
+    int rc;
 
     if (json_array_size(machines) > READ_MACHINES_MAX)
         return gpuc__error_set(err, GPUC_ELIMIT, GPUC_DOMAIN_GPU,
                                "the report has %zu machines; at most %d are read",
                                json_array_size(machines), READ_MACHINES_MAX);
-    json_array_foreach(machines, i, machine) {
+    rc = gpuc__rules_new(&rules, NULL, err);
+    for (i = 0; rc == GPUC_OK && (machine = json_array_get(machines, i)); i++) {
         gpuc__machine_proof *proof = NULL;
-        int rc = gpuc__proof_from_json(&proof, machine, err);
 
+        rc = gpuc__proof_from_json(&proof, machine, rules, err);
         if (rc == GPUC_OK)
             rc = gpuc__report_add_machine(report, proof, err);
-        if (rc < 0)
-            return rc;
     }
-    return GPUC_OK;
+    gpuc__rules_unref(rules);
+    return rc;
 }
 
 static int not_a_report(gpuc_error **err, const char *why, int line)

@@ -221,28 +221,14 @@ static void id(const gpuc__view *v, gpuc__buf *out)
     put_text(out, v->check->id);
 }
 
-static json_t *row_of(const gpuc__view *v)
-{
-    size_t i;
-    json_t *row;
-
-    json_array_foreach(json_object_get(v->machine->table, "checks"), i, row) {
-        const char *name = json_string_value(json_object_get(row, "id"));
-
-        if (name && strcmp(name, v->check->id) == 0)
-            return row;
-    }
-    return NULL;
-}
-
 static void title(const gpuc__view *v, gpuc__buf *out)
 {
-    put_text(out, json_string_value(json_object_get(row_of(v), "title")));
+    put_text(out, v->check->rule->title);
 }
 
 static void source(const gpuc__view *v, gpuc__buf *out)
 {
-    put_text(out, json_string_value(json_object_get(row_of(v), "source")));
+    put_text(out, v->check->rule->source);
 }
 
 static void gpu(const gpuc__view *v, gpuc__buf *out)

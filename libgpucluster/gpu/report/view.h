@@ -10,7 +10,7 @@
 /* A check that is no pass, or several of one machine that say the same. */
 typedef struct gpuc__problem {
     size_t machine; /* place in the report; GPUC__FLEET */
-    size_t order;   /* of its check in the table */
+    size_t order;   /* of its check in the table, which goes from cause to effect */
     const gpuc__check *check; /* the first of them */
 } gpuc__problem;
 #define GPUC__FLEET ((size_t)-1)
