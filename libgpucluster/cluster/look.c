@@ -10,6 +10,8 @@
 #include "util/alloc.h"
 #include "util/error.h"
 
+#define SCRIPT_MAX (1024 * 1024)
+
 struct gpuc__look {
     gpuc__look_args args;
     char *name, nonce[33];
@@ -113,22 +115,28 @@ static int compute_timeout(const gpuc__look *look, size_t devices)
 static char *compute_script(const gpuc__look *look, size_t *count, gpuc_error **err)
 {
     gpuc__probe_request request = {.mib = 0};
-    char **targets = NULL, *probe = NULL, *after = NULL, *script = NULL;
+    gpuc__buf script = GPUC__BUF_INIT(SCRIPT_MAX);
+    char **targets = NULL, *probe = NULL, *after = NULL, *text = NULL;
 
     if (gpuc__proof_targets(&targets, count, look->collect, err) == GPUC_OK && *count) {
         request.devices = (const char *const *)targets;
         request.device_count = *count;
         if (gpuc__probe_script(&probe, &request, err) == GPUC_OK &&
             gpuc__collect_after_script(&after, look->nonce, dcgm_level(look), err) == GPUC_OK) {
-            script = gpuc__asprintf("(\n%s\n)\n%s", probe, after);
-            if (!script)
+            gpuc__buf_puts(&script, "(\n");
+            gpuc__buf_puts(&script, probe);
+            gpuc__buf_puts(&script, "\n)\n");
+            gpuc__buf_puts(&script, after);
+            text = gpuc__buf_take(&script);
+            if (!text)
                 gpuc__error_nomem(err);
         }
     }
     gpuc__free(probe);
     gpuc__free(after);
     gpuc__proof_targets_free(targets);
-    return script;
+    gpuc__buf_clear(&script);
+    return text;
 }
 
 static void tell(const gpuc__look *look, const char *what)
