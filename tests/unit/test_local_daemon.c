@@ -17,6 +17,11 @@
     "\"user.gpucluster.machine\":\"m1\",\"user.gpucluster.stage\":\"ready\"},"                     \
     "\"expanded_devices\":{\"eth0\":{\"type\":\"nic\",\"name\":\"eth0\"}}}"
 
+#define ADDRESS                                                                                    \
+    SYNC("{\"status\":\"Running\",\"network\":{\"cni0\":{\"addresses\":[{\"family\":\"inet\","             \
+         "\"scope\":\"global\",\"address\":\"10.244.0.1\"}]},\"eth0\":{\"addresses\":[{\"family\":"         \
+         "\"inet\",\"scope\":\"global\",\"address\":\"192.0.2.9\"}]}}}")
+
 typedef struct rule {
     const char *match; /* "METHOD target" begins so */
     int status;        /* 0: hang; -1: close */
@@ -50,11 +55,7 @@ static const rule well[] = {
     {"PUT " INSTANCE "/state", 202, ASYNC, 0},
     {"DELETE " INSTANCE, 202, ASYNC, 0},
     {"GET " INSTANCE "/logs/lxc.log", 200, "the log says why\n", 0},
-    {"GET " INSTANCE "/state", 200,
-     SYNC("{\"status\":\"Running\",\"network\":{\"cni0\":{\"addresses\":[{\"family\":\"inet\","
-          "\"scope\":\"global\",\"address\":\"10.244.0.1\"}]},\"eth0\":{\"addresses\":[{\"family\":"
-          "\"inet\",\"scope\":\"global\",\"address\":\"192.0.2.9\"}]}}}"),
-     0},
+    {"GET " INSTANCE "/state", 200, ADDRESS, 0},
     {"GET " INSTANCE " ", 404, ERROR, 0},
     {"GET " INSTANCE " ", 200, SYNC(OURS), 1},
     {"GET /1.0/instances?", 200, SYNC("[" OURS "]"), 0},
@@ -265,6 +266,37 @@ static void test_local_daemon__cancel_ends_a_hanging_call(void **state)
     finish();
 }
 
+#define ADDRESSLESS SYNC("{\"status\":\"Running\",\"network\":null}")
+
+static void test_local_daemon__a_look_waits_a_little_for_the_address(void **state)
+{
+    const rule late[] = {{"GET " INSTANCE " ", 200, SYNC(OURS), 0},
+                         {"GET " INSTANCE "/state", 200, ADDRESSLESS, 0},
+                         {"GET " INSTANCE "/state", 200, ADDRESS, 3},
+                         {NULL, 0, NULL, 0}};
+    const rule never[] = {{"GET " INSTANCE " ", 200, SYNC(OURS), 0},
+                          {"GET " INSTANCE "/state", 200, ADDRESSLESS, 0},
+                          {NULL, 0, NULL, 0}};
+    provider_result r = {0};
+
+    begin(late);
+    gpuc__provider_local.look(provider, "m1", provider_on_machine, &r);
+    provider_wait(context, &r, 5000);
+    assert_int_equal(r.code, GPUC_OK);
+    assert_string_equal(r.address, "192.0.2.9");
+    assert_int_equal(seen_extra[1], 4);
+    provider_result_clear(&r);
+    finish();
+    begin(never);
+    gpuc__provider_local.look(provider, "m1", provider_on_machine, &r);
+    provider_wait(context, &r, 5000);
+    assert_int_equal(r.code, GPUC_OK);
+    assert_true(r.found);
+    assert_int_equal(seen_extra[1], 8);
+    provider_result_clear(&r);
+    finish();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_local_daemon__says_what_went_wrong),
         cmocka_unit_test(test_local_daemon__is_not_there),
         cmocka_unit_test(test_local_daemon__cancel_ends_a_hanging_call),
+        cmocka_unit_test(test_local_daemon__a_look_waits_a_little_for_the_address),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

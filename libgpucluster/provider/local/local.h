@@ -66,6 +66,7 @@ struct gpuc__local_task {
     gpuc__machine_info info;
     char **nics;
     size_t key_index, key_count;
+    int looks;                /* without an address */
     bool wait;                /* create: until there is an address and a host key */
     void (*then)(gpuc__local_task *task); /* where a shared part leads */
     /* create only */

@@ -7,6 +7,7 @@
 #include "util/error.h"
 
 #define POLL_MS 300
+#define LOOKS_MAX 8 /* for the address of a machine that runs */
 #define NICS_MAX 16
 
 static const char *const key_types[] = {"ed25519", "ecdsa", "rsa"};
@@ -168,7 +169,8 @@ static void on_state(gpuc__local_task *task, const gpuc__local_answer *answer, g
         task->doing = "reading the machine's SSH host keys";
         task->key_index = task->key_count = 0;
         read_key(task);
-    } else if (!error && task->wait) {
+    } else if (!error && (task->wait || ++task->looks < LOOKS_MAX)) {
+        /* The daemon asks the machine itself, which may be busy, or have begun just now. */
         gpuc__local_later(task, POLL_MS, read_state);
     } else {
         gpuc__local_end(task, error);
