@@ -18,7 +18,7 @@
 #define CAPTURES GPUC_TEST_DATA "/../../../shared/samples/"
 
 /* Cuts of one file; what is left over of the time goes to changes. */
-#define WORK_MAX (4u * 1024 * 1024)
+#define WORK_MAX (1024u * 1024)
 
 static size_t parses;
 
