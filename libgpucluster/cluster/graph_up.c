@@ -99,7 +99,7 @@ static int depend(builder *b, const gpuc__recipe_step *step, const char *machine
         rc = depend_on(b, node, b->first->name, step->after_first, err);
     if (rc == GPUC_OK)
         rc = depend_on(b, node, NULL, step->after_cluster, err);
-    for (size_t i = 0; rc == GPUC_OK && i < b->cluster->member_count; i++)
+    for (size_t i = 0; rc == GPUC_OK && *step->after_all && i < b->cluster->member_count; i++)
         rc = depend_on(b, node, b->cluster->members[i]->name, step->after_all, err);
     return rc;
 }

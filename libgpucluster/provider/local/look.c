@@ -148,33 +148,46 @@ static const char *find_address(const gpuc__local_task *task, const json_t *stat
     return NULL;
 }
 
+static void stopped(const gpuc__local_task *task, const char *status, gpuc_error **error)
+{
+    gpuc__error_set(error, GPUC_EREMOTE, GPUC_DOMAIN_PROVIDER, "the machine was started but is %s",
+                    status);
+    gpuc__error_remedy(error, "see `%s info %s --show-log`, and whether its image boots",
+                       gpuc__local_program(task->provider), task->instance);
+}
+
+static void take_address(gpuc__local_task *task, const char *address)
+{
+    gpuc_error *error = NULL;
+
+    task->info.address = gpuc__strdup(address);
+    task->info.host_keys = gpuc__calloc(KEY_TYPES + 1, sizeof(char *));
+    if (!task->info.address || !task->info.host_keys) {
+        gpuc__error_nomem(&error);
+        gpuc__local_end(task, error);
+        return;
+    }
+    task->doing = "reading the machine's SSH host keys";
+    task->key_index = task->key_count = 0;
+    read_key(task);
+}
+
 static void on_state(gpuc__local_task *task, const gpuc__local_answer *answer, gpuc_error *error)
 {
     const char *address = error ? NULL : find_address(task, answer->metadata);
     const char *status = error ? NULL : text_at(answer->metadata, "status");
 
-    if (!error && task->wait && status && strcmp(status, "Running") != 0) {
-        gpuc__error_set(&error, GPUC_EREMOTE, GPUC_DOMAIN_PROVIDER,
-                        "the machine was started but is %s", status);
-        gpuc__error_remedy(&error, "see `%s info %s --show-log`, and whether its image boots",
-                           gpuc__local_program(task->provider), task->instance);
-    }
-    if (!error && address) {
-        task->info.address = gpuc__strdup(address);
-        task->info.host_keys = gpuc__calloc(KEY_TYPES + 1, sizeof(char *));
-        if (!task->info.address || !task->info.host_keys)
-            gpuc__error_nomem(&error);
-    }
-    if (!error && address) {
-        task->doing = "reading the machine's SSH host keys";
-        task->key_index = task->key_count = 0;
-        read_key(task);
-    } else if (!error && (task->wait || ++task->looks < LOOKS_MAX)) {
+    if (task->wait && status && strcmp(status, "Running") != 0)
+        stopped(task, status, &error);
+    if (error)
+        gpuc__local_end(task, error);
+    else if (address)
+        take_address(task, address);
+    else if (task->wait || ++task->looks < LOOKS_MAX)
         /* The daemon asks the machine itself, which may be busy, or have begun just now. */
         gpuc__local_later(task, POLL_MS, read_state);
-    } else {
-        gpuc__local_end(task, error);
-    }
+    else
+        gpuc__local_end(task, NULL);
 }
 
 static void read_state(gpuc__local_task *task)
