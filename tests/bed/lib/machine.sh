@@ -17,6 +17,8 @@ export GPUC_BED_MIRROR_PORT=$BED_MIRROR_PORT
 EOF
     [ ! -x "$BED_CACHE/bin/helm" ] || echo "export GPUC_BED_HELM=$BED_CACHE/bin/helm"
     [ ! -x "$BED_CACHE/bin/tofu" ] || echo "export GPUC_BED_TOFU=$BED_CACHE/bin/tofu"
+    [ ! -e "$(bed_tensorflow_archive)" ] ||
+        echo "export GPUC_BED_TENSORFLOW=$(bed_tensorflow_archive)"
     return 0
 }
 
