@@ -7,7 +7,7 @@ packages="build-essential cmake ninja-build pkg-config git
     libyaml-dev libxml2-dev"
 test_packages="libcmocka-dev swig python3 python3-dev python3-venv golang-go openssh-server openssh-client
     valgrind abigail-tools shellcheck pmccabe pssh clustershell sqlite3 iproute2 curl man-db
-    libxml2-utils python3-jsonschema chromium"
+    libxml2-utils python3-jsonschema chromium locales"
 if [ "${1:-}" = test ]; then
     packages="$packages $test_packages"
 fi

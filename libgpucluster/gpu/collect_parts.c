@@ -10,6 +10,7 @@
 #include "gpu/smi_text.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/number.h"
 
 int gpuc__pci_width(const char *text)
 {
@@ -20,7 +21,7 @@ int gpuc__pci_width(const char *text)
 
 double gpuc__pci_speed(const char *text)
 {
-    double speed = isdigit((unsigned char)text[0]) ? strtod(text, NULL) : 0;
+    double speed = isdigit((unsigned char)text[0]) ? gpuc__strtod(text, NULL) : 0;
 
     return speed > 0 && speed < 1000 ? speed : 0;
 }
@@ -143,7 +144,7 @@ static int read_link_errors(gpuc__collect *c, gpuc__section s, gpuc_error **err)
         if (strncmp(text, "Link ", 5) != 0 || !errors || !uuid[0])
             continue;
         link = strtol(text + 5, &end, 10);
-        sum = link == last ? sum + strtod(errors + 7, NULL) : strtod(errors + 7, NULL);
+        sum = link == last ? sum + gpuc__strtod(errors + 7, NULL) : gpuc__strtod(errors + 7, NULL);
         last = link;
         if (sum >= json_number_value(json_object_get(c->link_errors, uuid)) &&
             json_object_set_new(c->link_errors, uuid, json_real(sum)) < 0)

@@ -9,6 +9,7 @@
 #include "gpu/tables.h"
 #include "util/buf.h"
 #include "util/error.h"
+#include "util/number.h"
 #include "util/suggest.h"
 
 #define TEXT_MAX_BYTES 1024
@@ -153,7 +154,7 @@ static bool read_number(double *out, const char *text)
     char *end;
 
     errno = 0;
-    *out = strtod(text, &end);
+    *out = gpuc__strtod(text, &end);
     return end != text && !*end && !errno && isfinite(*out) && *out >= 0 && *out <= LIMIT_MAX;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the texts of nvidia-smi's values mean: numbers with units, sentinels, bus ids. */
 #include "gpu/smi_fields.h"
+#include "util/number.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -123,7 +124,7 @@ static bool read_number(double *out, gpuc__smi_kind kind, const char *text)
     if (unit == text)
         return false;
     errno = 0;
-    number = strtod(text, &end); /* alone it would take "inf", "0x10" and "1e400" as well */
+    number = gpuc__strtod(text, &end); /* alone it would take "inf", "0x10" and "1e400" as well */
     if (end != unit || errno || number > 1e15 || number < -1e15)
         return false;
     while (*unit == ' ')

@@ -7,6 +7,7 @@
 
 #include "gpu/smi_fields.h"
 #include "gpu/smi_text.h"
+#include "util/number.h"
 
 /* "GPU 0: NVIDIA H200 (UUID: GPU-…)": where the name begins; NULL: no such line. */
 static const char *gpu_line(const char *line, long *index)
@@ -83,7 +84,7 @@ static bool read_link(gpuc__smi_text *text, gpuc__smi_nvlink *n, const char *lin
         gpuc__smi_warn(text, "line %zu: a link out of order", text->at + 1);
         return true;
     }
-    gbs = strtod(colon + 1, &end);
+    gbs = gpuc__strtod(colon + 1, &end);
     n->active[n->count] = end != colon + 1 && strncmp(end, " GB/s", 5) == 0 && gbs > 0 && gbs < 1e6;
     if (n->active[n->count])
         n->gbs[n->count] = (float)gbs;

@@ -15,6 +15,7 @@
 #include "util/alloc.h"
 #include "util/data.h"
 #include "util/error.h"
+#include "util/number.h"
 
 typedef struct source {
     const char *filename;
@@ -67,7 +68,7 @@ static json_t *number(const char *text)
     if (!*end && !errno)
         return json_integer(strncmp(digits, "0o", 2) == 0 && *text == '-' ? -whole : whole);
     errno = 0;
-    real = strtod(text, &end);
+    real = gpuc__strtod(text, &end);
     return *end || errno || strpbrk(text, "xXnN") ? NULL : json_real(real);
 }
 

@@ -9,6 +9,7 @@
 #include "util/alloc.h"
 #include "util/buf.h"
 #include "util/error.h"
+#include "util/number.h"
 
 #define DOMAIN GPUC_DOMAIN_PROVIDER
 #define TEXT_MAX 4096
@@ -149,7 +150,7 @@ static double family_limit(const json_t *answer, const char *family, const char 
 
         if (strcmp(gpuc__table_text(dimensions, "gpu_family"), family) == 0 &&
             strcmp(gpuc__table_text(dimensions, "region"), region) == 0 && *value)
-            return *value == '-' ? 1e15 : strtod(value, NULL); /* -1: no limit */
+            return *value == '-' ? 1e15 : gpuc__strtod(value, NULL); /* -1: no limit */
     }
     return -1;
 }
