@@ -100,7 +100,7 @@ static int damage_all(const char *path)
 
     while (directory && (entry = readdir(directory))) {
         char name[1024], *text;
-        size_t length;
+        size_t length = 0;
 
         if (entry->d_name[0] == '.')
             continue;
