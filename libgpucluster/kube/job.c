@@ -289,7 +289,7 @@ static bool verdict_open(const gpuc__job_run *r)
 {
     return r->single && !r->is_pod && r->telling && strcmp(r->now.phase, "Failed") == 0 &&
            !json_array_size(gpuc__json_at(r->job, "status", "conditions", NULL)) &&
-           gpuc__clock_ms() - r->ended_at < JOB_VERDICT_MS;
+           gpuc__clock_ms() - r->ended_at < r->verdict_ms;
 }
 
 /* Whether the logs are read, as far as they can be: of a pod that was taken away with its node, or by
@@ -303,7 +303,7 @@ static bool logs_over(const gpuc__job_run *r)
                  gpuc__json_at(r->telling->object, "metadata", "deletionTimestamp", NULL);
 
     return (gpuc__job_pods_logs_done(r) && are_pods_known(r)) || waited > r->logs_ms ||
-           (taken && waited > JOB_VERDICT_MS);
+           (taken && waited > r->verdict_ms);
 }
 
 static void check_patience(gpuc__job_run *r)
@@ -735,6 +735,7 @@ int gpuc__job_run_start(gpuc__job_run **out, gpuc__kube *kube, const gpuc__job_r
     r->args = *args;
     r->now.exit_code = r->now.grace_s = -1;
     r->logs_ms = LOGS_MS;
+    r->verdict_ms = JOB_VERDICT_MS;
     rc = read_object(r, object, err);
     r->args.params = (gpuc__job_params){0}; /* its strings are the caller's */
     r->args.object = NULL;

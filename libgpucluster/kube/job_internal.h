@@ -62,6 +62,7 @@ struct gpuc__job_run {
     bool created, log_begun, stopping, cleaned, cancelled, job_listed;
     uint64_t clean_until, line_at;
     uint64_t logs_ms;        /* how long it waits for lines once all has ended; tests wait less */
+    uint64_t verdict_ms;     /* and after a pod's failure for the Job's own word, likewise */
     gpuc_error *error;       /* what the run ends with */
 };
 

@@ -6,7 +6,6 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include <netinet/tcp.h>
 
 #include "support/http_server.h"
 
@@ -164,9 +163,7 @@ static inline json_t *gc_answer(const http_server_request *r, int *status)
 static inline void gc_serve(http_server *server, int fd)
 {
     http_server_request r;
-    int at_once = 1;
 
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof(at_once));
     while (http_server_read(fd, &r)) {
         int status = 200;
         json_t *answer;

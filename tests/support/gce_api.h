@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <netinet/tcp.h>
 
 #include "core/context.h"
 #include "provider/gce/client.h"
@@ -151,9 +150,7 @@ static inline void gce_serve(http_server *server, int fd)
 {
     http_server_request r;
     bool more = true;
-    int on = 1;
 
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* head and body go out apart */
     while (more && http_server_read(fd, &r)) {
         gce_step *step;
         gce_seen *seen;

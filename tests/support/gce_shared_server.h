@@ -6,7 +6,6 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include <netinet/tcp.h>
 
 #include "support/http_server.h"
 
@@ -182,9 +181,7 @@ static inline bool world_fault(const char *line)
 static inline void world_serve(http_server *server, int fd)
 {
     http_server_request r;
-    int at_once = 1;
 
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof(at_once));
     while (http_server_read(fd, &r)) {
         const char *path = r.target + strlen(GCE_PROJECT);
         char line[1100], *text = NULL;

@@ -27,7 +27,7 @@ typedef struct kube_fleet {
     int exit_code;         /* of the container, when the phase is an end */
     char *machine, *probe; /* what a pod's log says; the nonce is "nonce123" */
     json_t *jobs;          /* as they were created */
-    int created, deleted, reviews;
+    int created, deleted, reviews, logs;
     char patched[2048];
 } kube_fleet;
 
@@ -138,6 +138,7 @@ static void fleet_log(int fd, const char *target)
     size_t size = strlen(fleet.machine) + strlen(fleet.probe) + 65536, at = 0;
     char *text = malloc(size), *save = NULL, *all = malloc(size);
 
+    fleet.logs++;
     snprintf(all, size, "%s%s", fleet.machine, fleet.probe);
     for (char *line = strtok_r(all, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         char *mark = strstr(line, "nonce123");
@@ -203,17 +204,49 @@ static bool fleet_answer(int fd, const http_server_request *r)
     return true;
 }
 
+/* The Job's own end comes after its pod's, whose log has been asked for by then. */
+static void fleet_fail_job(int fd, const char *target)
+{
+    char *text = NULL;
+    char head[32];
+
+    for (int i = 0; i < 2000 && !text; i++) {
+        pthread_mutex_lock(&fleet.mutex);
+        if (fleet.logs && fleet_job(target)) {
+            json_t *job = json_deep_copy(fleet_job(target));
+
+            json_object_set_new(job, "status", json_pack("{s:[{s:s, s:s, s:s}]}", "conditions", "type",
+                                                         "Failed", "status", "True", "reason",
+                                                         "BackoffLimitExceeded"));
+            job = json_pack("{s:s, s:o}", "type", "MODIFIED", "object", job);
+            text = json_dumps(job, JSON_COMPACT);
+            json_decref(job);
+        }
+        pthread_mutex_unlock(&fleet.mutex);
+        usleep(1000);
+    }
+    snprintf(head, sizeof(head), "%zx\r\n", text ? strlen(text) + 1 : 0);
+    http_server_puts(fd, head);
+    http_server_puts(fd, text ? text : "");
+    http_server_puts(fd, "\n\r\n");
+    free(text);
+}
+
 static void fleet_serve(http_server *server, int fd)
 {
     http_server_request r;
-    bool more = true;
+    bool more = true, fails = false;
 
     while (more && http_server_read(fd, &r)) {
         pthread_mutex_lock(&fleet.mutex);
         more = fleet_answer(fd, &r);
+        fails = !more && fleet.pod_phase && strcmp(fleet.pod_phase, "Failed") == 0 &&
+                strstr(r.target, "/jobs?watch");
         pthread_mutex_unlock(&fleet.mutex);
         free(r.body);
     }
+    if (fails)
+        fleet_fail_job(fd, r.target);
     if (!more)
         http_server_hang(fd);
 }

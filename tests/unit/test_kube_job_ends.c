@@ -101,6 +101,7 @@ static void test_job_ends__a_pod_that_a_gap_took_is_deleted(void **state)
     job_outcome o = {0};
 
     job_start(&o, steps);
+    o.run->verdict_ms = 500;
     job_wait(&o);
     assert_int_equal(gpuc_error_code(o.error), GPUC_EREMOTE);
     assert_non_null(strstr(gpuc_error_message(o.error), "PodDeleted"));
