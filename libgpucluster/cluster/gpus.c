@@ -79,6 +79,11 @@ static bool link_is(const counting *c, const char *link)
 
 /* ---- the wait ---- */
 
+static int wait_ms(const gpuc__action *action)
+{
+    return action->timeout_ms > 2 * WHY_MS ? action->timeout_ms - WHY_MS : action->timeout_ms / 2;
+}
+
 /* It has timed out: the error with what is missing, or as it was when that cannot be told. */
 static void on_why(void *data, json_t *facts, gpuc_error *error)
 {
@@ -96,8 +101,7 @@ static void on_why(void *data, json_t *facts, gpuc_error *error)
     } else {
         gpuc__error_set(&why, GPUC_ETIMEDOUT, GPUC_DOMAIN_KUBERNETES,
                         "the node %s offers too few GPUs after %d s: %s (missing link: %s)",
-                        action->member->name, (action->timeout_ms - WHY_MS) / 1000, c->chain.observed,
-                        c->chain.link);
+                        action->member->name, wait_ms(action) / 1000, c->chain.observed, c->chain.link);
         gpuc__error_remedy(&why, "%s", c->chain.remedy);
         if (c->chain.evidence)
             gpuc__error_evidence(&why, c->chain.evidence, strlen(c->chain.evidence));
@@ -123,11 +127,10 @@ static void on_waited(void *data, json_t *result, gpuc_error *error)
 static void wait_for(gpuc__action *action)
 {
     gpuc__kube *kube = kube_of(action);
-    int ms = action->timeout_ms > 2 * WHY_MS ? action->timeout_ms - WHY_MS : action->timeout_ms / 2;
 
     if (kube)
-        started(action, gpuc__node_wait(kube, action->member->name, action->member->gpus, ms, on_waited,
-                                        action));
+        started(action, gpuc__node_wait(kube, action->member->name, action->member->gpus,
+                                        wait_ms(action), on_waited, action));
 }
 
 /* ---- a plugin that must be started anew ---- */

@@ -244,14 +244,14 @@ static gpuc_error *failure(gpuc__job_run *r, int code, const char *what)
     return error;
 }
 
-/* Whether all pods that the Job counts as succeeded have been seen to end: when their watch lags, their
- * logs are yet to begin. */
+/* Whether its pods have been heard of at all, which the Job's own end may precede, and all that it counts
+ * as succeeded have been seen to end: when their watch lags, their logs are yet to begin. */
 static bool are_pods_known(const gpuc__job_run *r)
 {
     const json_t *succeeded = gpuc__json_at(r->job, "status", "succeeded", NULL);
 
-    return strcmp(r->now.phase, "Succeeded") != 0 ||
-           (json_int_t)gpuc__job_pods_succeeded(r) >= json_integer_value(succeeded);
+    return r->pods_listed && (strcmp(r->now.phase, "Succeeded") != 0 ||
+                              (json_int_t)gpuc__job_pods_succeeded(r) >= json_integer_value(succeeded));
 }
 
 /* The error of a run that ended well but for its logs; NULL when they are read. */
@@ -446,6 +446,7 @@ static bool on_pod(void *data, const char *type, json_t *object)
     gpuc_error *error = NULL;
 
     if (!object) {
+        r->pods_listed = true;
         gpuc__job_pods_synced(r);
     } else if (!gpuc__job_pod_seen(r, type, object)) {
         gpuc__error_set(&error, GPUC_ELIMIT, GPUC_DOMAIN_JOB,

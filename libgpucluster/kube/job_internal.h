@@ -59,7 +59,7 @@ struct gpuc__job_run {
     uint64_t begun, deadline, reason_since, ended_at, events_at, node_at;
     char *why, *why_remedy;  /* the last known reason why a pod does not start */
     bool may_exist;          /* the workload may have been made, whatever the answer was */
-    bool created, log_begun, stopping, cleaned, cancelled, job_listed;
+    bool created, log_begun, stopping, cleaned, cancelled, job_listed, pods_listed;
     uint64_t clean_until, line_at;
     uint64_t logs_ms;        /* how long it waits for lines once all has ended; tests wait less */
     uint64_t verdict_ms;     /* and after a pod's failure for the Job's own word, likewise */

@@ -7,16 +7,10 @@
 
 #include "support/http_server.h"
 
-#include "support/gpu_data.h"
-#include "support/gpu_machine.h"
+#include "support/gpu_hosts.h"
 
 #include "cluster/jobs_internal.h"
-#include "cluster/provide.h"
 
-#define ASSERT_OK(call) assert_int_equal((call), GPUC_OK)
-
-static gpuc_spec *spec;
-static gpuc_cluster *cluster;
 static http_server api;
 static atomic_int asked;
 
@@ -33,32 +27,7 @@ static void serve(http_server *s, int fd)
     }
 }
 
-static void put_file(const char *name, const char *text)
-{
-    write_file(sshd_path(&server, name), text);
-}
-
-static void put_answers(void)
-{
-    const gpu_machine m = GPU_MACHINE_SIMULATED;
-    size_t length, at = 0;
-    char *xml = gpu_fixture(m.fixture, &length), *text = malloc(length + 16384);
-
-    at += gpu_section(text + at, "facts", m.facts, 0);
-    at += gpu_section(text + at, "pci", m.pci, 0);
-    at += gpu_section(text + at, "smi", xml, 0);
-    snprintf(text + at, 64, "==nonce123 done\n");
-    put_file("xml", xml);
-    put_file("collect", text);
-    put_file("probe", "{\"event\":\"driver\",\"cuda\":13000,\"count\":1,\"simulated\":true}\n"
-                      "{\"event\":\"gpu\",\"ordinal\":0,\"bus\":\"0000:00:04.0\",\"status\":\"pass\","
-                      "\"mismatches\":0,\"host_mismatches\":0,\"gbs\":1.5,\"mib\":8}\n"
-                      "{\"event\":\"end\"}\n");
-    free(text);
-    free(xml);
-}
-
-/* As a cluster is that is up: addresses, credentials and an API server. */
+/* As a cluster is that is up. */
 static void be_up(void)
 {
     gpuc__kubeconfig config = {.context = (char *)"lab", .server = api.url};
@@ -67,55 +36,15 @@ static void be_up(void)
     ASSERT_OK(gpuc__store_lock(cluster->store, "test", NULL));
     ASSERT_OK(gpuc__store_set(cluster->store, NULL, "up", "1", NULL));
     gpuc__store_unlock(cluster->store);
-    cluster->identity = (gpuc__identity){.uuid = gpuc__strdup("u"), .ca_cert = gpuc__strdup("c"),
-                                         .admin_key = gpuc__strdup("k")};
     ASSERT_OK(gpuc__kube_open(&cluster->kube, context, &config, NULL, NULL, NULL, NULL));
-    for (size_t i = 0; i < cluster->member_count; i++) {
-        gpuc__member *member = cluster->members[i];
-        const gpuc__machine_model *m = member->model;
-
-        ASSERT_OK(gpuc__machine_info_copy(&member->info,
-                                          &(gpuc__machine_info){.address = m->host,
-                                                                .port = m->port,
-                                                                .user = m->user,
-                                                                .host_keys = m->host_keys},
-                                          NULL));
-        member->has_info = true;
-    }
 }
 
 static int begin(void **state)
 {
-    gpuc_cluster_options options = GPUC_CLUSTER_OPTIONS_INIT;
-    char text[2048], line[1024], dir[300];
-    FILE *f;
-
     http_server_start(&api, NULL, serve, NULL);
-    if (gpuc_context_new(&context, NULL) || !sshd_make(&server, NULL, NULL))
+    if (gpuc_context_new(&context, NULL) || !gpu_hosts_serve())
         return -1;
-    f = fopen(sshd_path(&server, "config"), "a");
-    fprintf(f, "ForceCommand /bin/sh %s/../support/gpu_host.sh %s\n", GPUC_TEST_DATA, server.dir);
-    fclose(f);
-    snprintf(line, sizeof(line), "[127.1.*]:%d %s\n", server.port, server.host_key);
-    put_file("known_hosts", line);
-    put_answers();
-    if (!sshd_launch(&server))
-        return -1;
-    snprintf(text, sizeof(text),
-             "apiVersion: gpucluster/v1\nname: lab\nprovider: {kind: ssh}\n"
-             "ssh: {user: %s, identity: %s, known_hosts: %s}\nmachines:\n"
-             "  - {name: m, role: control-plane, host: 127.1.0.1, port: 1}\n"
-             "  - {name: good, role: worker, host: 127.1.0.2, port: %d, accelerator: {count: 1}}\n"
-             "  - {name: lost, role: worker, host: 127.1.0.3, port: %d, accelerator: {count: 8}}\n"
-             "  - {name: gone, role: worker, host: 127.1.0.4, port: 1, accelerator: {count: 1}}\n"
-             "  - {name: slow, role: worker, host: 127.1.0.5, port: %d, accelerator: {count: 1}}\n",
-             server.user, sshd_path(&server, "id"), sshd_path(&server, "known_hosts"), server.port,
-             server.port, server.port);
-    put_file("127.1.0.5", "hang\n");
-    snprintf(dir, sizeof(dir), "%s/state", server.dir);
-    options.state_dir = dir;
-    ASSERT_OK(gpuc_spec_parse(&spec, text, strlen(text), NULL, NULL));
-    ASSERT_OK(gpuc_cluster_open(&cluster, context, spec, NULL, &options, NULL));
+    gpu_hosts_open();
     be_up();
     return 0;
 }
