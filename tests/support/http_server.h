@@ -91,7 +91,7 @@ static inline void http_server_start(http_server *s, const char *unix_path,
         s->port = ntohs(in.sin_port);
         snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%d", s->port);
     }
-    if (bound != 0 || listen(s->listener, 64) != 0 ||
+    if (bound != 0 || listen(s->listener, HTTP_SERVER_CONNECTIONS) != 0 ||
         pthread_create(&s->acceptor, NULL, http_server_accept, s) != 0) {
         perror("http_server_start");
         abort();
