@@ -3,39 +3,10 @@
  * answers, good and bad: gpu_host.sh. */
 #include "support/ssh_client.h"
 
-#include <jansson.h>
-
-#include "support/gpu_data.h"
-#include "support/gpu_machine.h"
+#include "support/gpu_answers.h"
 
 static int silent = -1; /* a socket that takes connections and says nothing */
 static int silent_port;
-
-static void put_file(const char *name, const char *text)
-{
-    write_file(sshd_path(&server, name), text);
-}
-
-/* The answers of a machine with one GPU. */
-static void put_answers(void)
-{
-    const gpu_machine m = GPU_MACHINE_SIMULATED;
-    size_t length, at = 0;
-    char *xml = gpu_fixture(m.fixture, &length), *text = malloc(length + 16384);
-
-    put_file("xml", xml);
-    at += gpu_section(text + at, "facts", m.facts, 0);
-    at += gpu_section(text + at, "pci", m.pci, 0);
-    at += gpu_section(text + at, "smi", xml, 0);
-    snprintf(text + at, 64, "==nonce123 done\n");
-    put_file("collect", text);
-    put_file("probe", "{\"event\":\"driver\",\"cuda\":13000,\"count\":1,\"simulated\":true}\n"
-                      "{\"event\":\"gpu\",\"ordinal\":0,\"bus\":\"0000:00:04.0\",\"status\":\"pass\","
-                      "\"mismatches\":0,\"host_mismatches\":0,\"gbs\":1.5,\"mib\":8}\n"
-                      "{\"event\":\"end\"}\n");
-    free(text);
-    free(xml);
-}
 
 static void listen_silently(void)
 {
@@ -64,7 +35,7 @@ static int begin(void **state)
              "ssh-ed25519 "
              "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f");
     put_file("known_hosts", line);
-    put_answers();
+    gpu_hosts_answers();
     listen_silently();
     return sshd_launch(&server) ? 0 : -1;
 }

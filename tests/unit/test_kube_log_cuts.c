@@ -63,7 +63,7 @@ static void serve(http_server *s, int fd)
     if (since && sscanf(since + 26, "%d%%3A%dZ", &minute, &second) == 2)
         from = minute * 60 + second;
     pthread_mutex_lock(&api.mutex);
-    budget = book->cuts++ < 60 ? (int)roll(book, 12000) : 1 << 30;
+    budget = book->cuts++ < 60 ? (int)roll(book, 6000) : 1 << 30;
     pthread_mutex_unlock(&api.mutex);
     http_server_puts(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (int i = 0; i < LINES && budget > 0; i++) {
