@@ -227,6 +227,8 @@ static void take_head(gpuc__websocket *ws, const char *bytes, size_t length)
     if (!stop)
         return;
     size = (size_t)(stop - ws->head.data) + 4;
+    if (gpuc__ws_answer_is_cut(ws->head.data, ws->head.length - size))
+        return;
     stop[2] = '\0'; /* frames may follow */
     if (gpuc__ws_check_answer(ws->head.data, ws->accept, ws->subprotocol, ws->where, stop + 4,
                               ws->head.length - size, &ws->error) != GPUC_OK) {
@@ -243,9 +245,22 @@ static void take_head(gpuc__websocket *ws, const char *bytes, size_t length)
         ws->is.open(ws->is.data);
 }
 
+/* Whether a refusal has come as far as it will: that is the error then. */
+static bool was_refused(gpuc__websocket *ws)
+{
+    char *stop = ws->state == SHAKING && ws->head.length ? strstr(ws->head.data, "\r\n\r\n") : NULL;
+
+    if (!stop)
+        return false;
+    stop[2] = '\0';
+    return gpuc__ws_check_answer(ws->head.data, ws->accept, ws->subprotocol, ws->where, stop + 4,
+                                 ws->head.length - (size_t)(stop + 4 - ws->head.data),
+                                 &ws->error) != GPUC_OK;
+}
+
 static void take_end(gpuc__websocket *ws)
 {
-    if (ws->state != CLOSING) {
+    if (ws->state != CLOSING && !was_refused(ws)) {
         gpuc__error_set(&ws->error, GPUC_ENETWORK, GPUC_DOMAIN_HTTP,
                         "%s: the other end closed the connection without a word", ws->where);
         gpuc__error_remedy(&ws->error, "the connection was lost on the way; try again");
@@ -345,7 +360,7 @@ static void on_timer(uv_timer_t *timer)
 
     if (!ws)
         return;
-    if (ws->state != CLOSING) {
+    if (ws->state != CLOSING && !was_refused(ws)) {
         gpuc__error_set(&ws->error, GPUC_ETIMEDOUT, GPUC_DOMAIN_HTTP,
                         "%s: the server did not open the WebSocket in time", ws->where);
         gpuc__error_remedy(&ws->error, "check that the server is not overloaded or stuck; then try "

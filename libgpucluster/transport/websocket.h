@@ -43,6 +43,8 @@ void gpuc__websocket_drop(gpuc__websocket *ws);
 /* websocket_handshake.c: pure. The value that the server has to answer to a key. */
 #define GPUC__WS_ACCEPT_SIZE 29
 bool gpuc__ws_accept(char out[GPUC__WS_ACCEPT_SIZE], const char *key);
+/* Whether what came after the head of a refusal is not yet all that says why, as far as that is wanted. */
+bool gpuc__ws_answer_is_cut(const char *head, size_t rest_length);
 /* Checks the head of the answer, up to and with the empty line; NUL-terminated. rest: what of a
  * body came with it, for the error of a refusal. `where` names the connection. */
 int gpuc__ws_check_answer(const char *head, const char *accept, const char *subprotocol,

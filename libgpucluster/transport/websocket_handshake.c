@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -11,6 +12,7 @@
 
 #define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455, section 1.3 */
 #define SHA1_SIZE 20
+#define REASON_MAX 1024 /* of a refusal, waited for */
 
 bool gpuc__ws_accept(char out[GPUC__WS_ACCEPT_SIZE], const char *key)
 {
@@ -89,6 +91,16 @@ static int refuse(int status, const char *where, const char *rest, size_t rest_l
     gpuc__error_evidence(err, rest, rest_length);
     gpuc__error_retryable(err, status == 429 || status >= 500);
     return code;
+}
+
+bool gpuc__ws_answer_is_cut(const char *head, size_t rest_length)
+{
+    size_t length = 0;
+    const char *said = header(head, "Content-Length", &length);
+    int status = 0;
+
+    return rest_length < REASON_MAX && said && sscanf(head, "HTTP/1.%*1d %3d", &status) == 1 &&
+           status >= 400 && isdigit((unsigned char)*said) && strtoul(said, NULL, 10) > rest_length;
 }
 
 int gpuc__ws_check_answer(const char *head, const char *accept, const char *subprotocol,

@@ -9,6 +9,14 @@ static bool refuse(const char *path, char *head, int fd)
 
     if (strstr(path, "forbidden")) {
         http_server_answer(fd, 403, "you lack iap.access");
+    } else if (strstr(path, "apart") || strstr(path, "half") || strstr(path, "waits")) {
+        http_server_puts(fd, "HTTP/1.1 403 No\r\nContent-Length: 19\r\n\r\nyou");
+        if (strstr(path, "apart")) {
+            usleep(50000);
+            http_server_puts(fd, " lack iap.access");
+        } else if (strstr(path, "waits")) {
+            http_server_hang(fd);
+        }
     } else if (strstr(path, "busy")) {
         http_server_answer(fd, 503, "later");
     } else if (strstr(path, "ok200")) {
@@ -63,7 +71,8 @@ static void test_websocket_errors__classes_of_failure(void **state)
         const char *path;
         int error, native, code, opened;
     } cases[] = {
-        {"/forbidden", GPUC_EPERM, 403, 0, 0}, {"/busy", GPUC_EHTTP, 503, 0, 0},
+        {"/forbidden", GPUC_EPERM, 403, 0, 0}, {"/apart", GPUC_EPERM, 403, 0, 0},
+        {"/half", GPUC_EPERM, 403, 0, 0},      {"/waits", GPUC_EPERM, 403, 0, 0}, {"/busy", GPUC_EHTTP, 503, 0, 0},
         {"/ok200", GPUC_EPROTO, 200, 0, 0},    {"/garbage", GPUC_EPROTO, 0, 0, 0},
         {"/accept", GPUC_EPROTO, 0, 0, 0},     {"/protocol", GPUC_EPROTO, 0, 0, 0},
         {"/noupgrade", GPUC_EPROTO, 0, 0, 0},  {"/endless", GPUC_ELIMIT, 0, 0, 0},
@@ -90,7 +99,8 @@ static void test_websocket_errors__classes_of_failure(void **state)
         if (cases[i].native)
             assert_int_equal(t.native, cases[i].native);
         if (cases[i].native == 403)
-            assert_string_equal(t.evidence, "you lack iap.access");
+            assert_string_equal(t.evidence, strstr("/half /waits", cases[i].path) ? "you"
+                                                                                  : "you lack iap.access");
         if (t.code == 4003)
             assert_string_equal(t.reason, "failed to connect to backend");
         clear(&t);
