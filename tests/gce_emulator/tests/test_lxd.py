@@ -8,12 +8,14 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 from gce_emulator.backends.base import Instance
 from gce_emulator.backends.lxd import Implementation, read_option
 
 PREFIX = os.environ.get("GCE_TEST_PREFIX", "gce-test")
+PATIENCE = 180  # seconds; a machine boots in 5, in more than 40 while other tests build clusters
 SSH = {"name": "ssh", "network": "default", "sourceRanges": ["0.0.0.0/0"],
        "allowed": [{"IPProtocol": "tcp", "ports": ["22"]}]}
 
@@ -77,7 +79,9 @@ class Life(unittest.IsolatedAsyncioTestCase):
 
     async def until(self, wanted, *args):
         """The session's output, once its exit status is the wanted one."""
-        for _ in range(100):
+        end = time.monotonic() + PATIENCE
+        status, out = None, ""
+        while time.monotonic() < end:
             status, out = await self.ssh(*args)
             if status == wanted:
                 return out
@@ -86,7 +90,8 @@ class Life(unittest.IsolatedAsyncioTestCase):
         return ""
 
     async def host_key(self):
-        for _ in range(200):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
             attributes = await self.backend.guest_attributes(self.instance)
             if attributes:
                 return attributes["hostkeys/ssh-ed25519"]
@@ -147,10 +152,10 @@ class Life(unittest.IsolatedAsyncioTestCase):
         await self.backend.start(self.instance)
         name = self.backend.machine_of(self.instance).name
         agent = self.backend.machine_of(self.instance).agent
-        for _ in range(200):
-            if agent.booted:
-                break
+        end = time.monotonic() + PATIENCE
+        while not agent.booted and time.monotonic() < end:
             await asyncio.sleep(0.2)
+        self.assertTrue(agent.booted, await self.backend.serial(self.instance))
         self.assertEqual(await self.backend.guest_attributes(self.instance), {})
         # As if this emulator had been killed: the next one of the same prefix removes its machines.
         await self.backend.lxd.call("PATCH", f"/1.0/instances/{name}",
