@@ -10,9 +10,11 @@
 #include "gpu/tables.h"
 #include "util/alloc.h"
 #include "util/error.h"
+#include "util/put.h"
 
 #define SECTIONS_MAX 1024
-#define DETAILS_MAX (4u << 20)
+#define QUERY_MAX (64u << 10)
+#define REPORT_MAX (256u << 20)
 #define FAILURES_MAX 16
 #define ROOT_END "</nvidia_smi_log>"
 
@@ -305,72 +307,87 @@ static void add_gpu_warnings(capture *c, const gpuc__smi *all)
                        c->others, c->first_other);
 }
 
-/* The report's own object of a GPU; what only the probe measures is null. */
-static json_t *gpu_to_json(const gpuc__smi_gpu *gpu)
+static void put_known_text(gpuc__buf *out, const char *key, const gpuc__smi_value *v)
 {
-    gpuc__buf text = GPUC__BUF_INIT(DETAILS_MAX);
-    json_t *details;
-
-    gpuc__smi_gpu_put(&text, gpu, gpu->migs);
-    details = json_loadb(gpuc__buf_text(&text), text.length, 0, NULL);
-    gpuc__buf_clear(&text);
-    return json_pack("{s:O?, s:O?, s:O?, s:O?, s:O?, s:n, s:o}", "index",
-                     json_object_get(details, "index"), "uuid", json_object_get(details, "uuid"),
-                     "bus", json_object_get(details, "bus"), "product",
-                     json_object_get(details, "product"), "memory_mib",
-                     json_object_get(details, "memory_total_mib"), "memory_gbs", "nvidia_smi",
-                     details);
+    gpuc__put_text(out, key, v->state == GPUC__SMI_KNOWN ? v->text : NULL);
 }
 
-static json_t *forms_to_json(const capture *c, const char **name)
+static void put_known_number(gpuc__buf *out, const char *key, const gpuc__smi_value *v)
 {
-    json_t *list = json_array();
+    if (v->state == GPUC__SMI_KNOWN && v->has_number)
+        gpuc__put_number(out, key, v->number);
+    else
+        gpuc__put_null(out, key);
+}
 
-    *name = NULL;
+/* The report's own object of a GPU; what only the probe measures is null. */
+static void put_gpu(gpuc__buf *out, const gpuc__smi_gpu *gpu)
+{
+    gpuc__put_open(out, NULL, '{');
+    if (gpu->index >= 0)
+        gpuc__put_integer(out, "index", gpu->index);
+    else
+        gpuc__put_null(out, "index");
+    put_known_text(out, "uuid", &gpu->field[GPUC__SMI_UUID]);
+    gpuc__put_text(out, "bus", gpu->bus[0] ? gpu->bus : NULL);
+    put_known_text(out, "product", &gpu->field[GPUC__SMI_PRODUCT]);
+    put_known_number(out, "memory_mib", &gpu->field[GPUC__SMI_MEMORY_TOTAL]);
+    gpuc__put_null(out, "memory_gbs");
+    gpuc__smi_gpu_put(out, "nvidia_smi", gpu, gpu->migs);
+    gpuc__put_close(out, '}');
+}
+
+static void put_forms(gpuc__buf *out, const capture *c)
+{
+    const char *name = NULL;
+
+    gpuc__put_open(out, "forms", '[');
     for (int f = 0; f < FORMS; f++) {
         if (!c->seen[f])
             continue;
-        json_array_append_new(list, json_string(form_names[f]));
-        *name = *name ? "mixed" : form_names[f];
+        gpuc__put_text(out, NULL, form_names[f]);
+        name = name ? "mixed" : form_names[f];
     }
-    return list;
+    gpuc__put_close(out, ']');
+    gpuc__put_text(out, "form", name);
 }
 
-static json_t *text_or_null(const gpuc__smi_value *v)
+/* null: the capture lists no field that is read. */
+static void put_query(gpuc__buf *out, const json_t *fields)
 {
-    return v->state == GPUC__SMI_KNOWN ? json_string(v->text) : json_null();
+    gpuc__buf query = GPUC__BUF_INIT(QUERY_MAX);
+
+    if (fields)
+        gpuc__smi_columns_to_ask(&query, fields);
+    gpuc__put_text(out, "query", query.length ? gpuc__buf_text(&query) : NULL);
+    out->failed |= query.failed;
+    gpuc__buf_clear(&query);
 }
 
-static json_t *to_json(capture *c, const gpuc__smi *all)
+static void put_capture(gpuc__buf *out, const capture *c, const gpuc__smi *all)
 {
-    const char *name;
-    json_t *gpus = json_array(), *forms = forms_to_json(c, &name), *root;
-    char *columns = c->fields ? gpuc__smi_columns_to_ask(c->fields) : NULL;
-    int failed = !gpus;
-
+    gpuc__put_open(out, NULL, '{');
+    gpuc__put_open(out, "gpus", '[');
     for (size_t i = 0; i < all->gpu_count; i++)
-        failed |= json_array_append_new(gpus, gpu_to_json(&all->gpus[i]));
-    root = json_pack(
-        "{s:o, s:s, s:o, s:s?, s:o, s:o, s:o, s:o, s:b, s:O?, s:O?, s:s?, s:O, s:O}", "gpus", gpus,
-        "form", name, "forms", forms, "dtd", c->dtd[0] ? c->dtd : NULL, "driver",
-        text_or_null(&all->field[GPUC__SMI_DRIVER_VERSION]), "cuda",
-        text_or_null(&all->field[GPUC__SMI_CUDA_VERSION]), "time",
-        text_or_null(&all->field[GPUC__SMI_TIMESTAMP]), "attached_gpus",
-        all->field[GPUC__SMI_ATTACHED_GPUS].has_number
-            ? json_integer((json_int_t)all->field[GPUC__SMI_ATTACHED_GPUS].number)
-            : json_null(),
-        "simulated", all->simulated, "topology", c->topology, "fields", c->fields, "query", columns,
-        "failures", c->failures, "warnings", c->text.warnings);
-    gpuc__free(columns);
-    if (failed) {
-        json_decref(root);
-        root = NULL;
-    }
-    return root;
+        put_gpu(out, &all->gpus[i]);
+    gpuc__put_close(out, ']');
+    put_forms(out, c);
+    gpuc__put_text(out, "dtd", c->dtd[0] ? c->dtd : NULL);
+    put_known_text(out, "driver", &all->field[GPUC__SMI_DRIVER_VERSION]);
+    put_known_text(out, "cuda", &all->field[GPUC__SMI_CUDA_VERSION]);
+    put_known_text(out, "time", &all->field[GPUC__SMI_TIMESTAMP]);
+    put_known_number(out, "attached_gpus", &all->field[GPUC__SMI_ATTACHED_GPUS]);
+    gpuc__put_bool(out, "simulated", all->simulated);
+    gpuc__put_value(out, "topology", c->topology);
+    gpuc__put_value(out, "fields", c->fields);
+    put_query(out, c->fields);
+    gpuc__put_value(out, "failures", c->failures);
+    gpuc__put_value(out, "warnings", c->text.warnings);
+    gpuc__put_close(out, '}');
 }
 
 /* All forms together, the one to believe most first. */
-static int put_together(json_t **out, capture *c, gpuc_error **err)
+static int put_together(gpuc__buf *out, capture *c, gpuc_error **err)
 {
     gpuc__smi *all = gpuc__calloc(1, sizeof(*all));
     bool ok = all != NULL;
@@ -379,10 +396,10 @@ static int put_together(json_t **out, capture *c, gpuc_error **err)
         ok = !c->said[f] || gpuc__smi_merge(all, c->said[f]);
     if (ok) {
         add_gpu_warnings(c, all);
-        *out = to_json(c, all);
+        put_capture(out, c, all);
     }
     gpuc__smi_free(all);
-    return ok && *out ? GPUC_OK : gpuc__error_nomem(err);
+    return ok && !out->failed && !c->text.no_memory ? GPUC_OK : gpuc__error_nomem(err);
 }
 
 static int refuse(capture *c, const char *bytes, size_t length, gpuc_error **err)
@@ -413,10 +430,10 @@ static void clear(capture *c)
     gpuc__smi_text_clear(&c->text);
 }
 
-int gpuc__capture_parse(json_t **out, const char *bytes, size_t length, gpuc_error **err)
+int gpuc__capture_parse(char **out, const char *bytes, size_t length, gpuc_error **err)
 {
     capture c = {.failures = json_array()};
-    json_t *root = NULL;
+    gpuc__buf text = GPUC__BUF_INIT(REPORT_MAX);
     bool any = false;
     int rc = gpuc__smi_text_init(&c.text, bytes, length, err);
 
@@ -431,9 +448,10 @@ int gpuc__capture_parse(json_t **out, const char *bytes, size_t length, gpuc_err
     for (int f = 0; f < FORMS; f++)
         any = any || c.seen[f];
     if (rc == GPUC_OK)
-        rc = any ? put_together(&root, &c, err) : refuse(&c, bytes, length, err);
+        rc = any ? put_together(&text, &c, err) : refuse(&c, bytes, length, err);
     if (rc == GPUC_OK)
-        *out = root;
+        *out = gpuc__buf_take(&text);
+    gpuc__buf_clear(&text);
     clear(&c);
     return rc;
 }

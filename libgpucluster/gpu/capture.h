@@ -4,13 +4,12 @@
 #ifndef GPUC__CAPTURE_H
 #define GPUC__CAPTURE_H
 #include <gpucluster.h>
-#include <jansson.h>
 #include <stdbool.h>
 
 #include "gpu/smi_xml.h"
 
-/* As gpuc_gpu_parse, which says what is in the object. */
-int gpuc__capture_parse(json_t **out, const char *bytes, size_t length, gpuc_error **err);
+/* As gpuc_gpu_parse, which says what is in the object. *out: gpuc__free. */
+int gpuc__capture_parse(char **out, const char *bytes, size_t length, gpuc_error **err);
 
 /* smi_merge.c: adds what `from` knows to `into`, where that does not know it; from is emptied of
  * what moved. false: no memory. */

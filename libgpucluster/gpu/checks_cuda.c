@@ -271,7 +271,7 @@ static char *details_of(const gpuc__smi_gpu *gpu, const gpuc__probe *probe)
     gpuc__buf text = GPUC__BUF_INIT(DETAILS_MAX);
 
     if (migs || !gpu->mig_count)
-        gpuc__smi_gpu_put(&text, gpu, migs);
+        gpuc__smi_gpu_put(&text, NULL, gpu, migs);
     gpuc__free(migs);
     return gpuc__buf_take(&text);
 }

@@ -10,7 +10,6 @@
 #include "util/buf.h"
 
 #define CELL 512
-#define QUERY_MAX (64u * 1024)
 
 typedef enum process_part { NO_PART, PID, NAME, MEMORY } process_part;
 
@@ -315,29 +314,23 @@ static bool lists(const json_t *listed, const char *name)
     return false;
 }
 
-char *gpuc__smi_columns_to_ask(const json_t *listed)
+void gpuc__smi_columns_to_ask(gpuc__buf *out, const json_t *listed)
 {
-    gpuc__buf out = GPUC__BUF_INIT(QUERY_MAX);
     bool asked[GPUC__SMI_GPU_FIELDS] = {false};
     size_t count;
     const gpuc__smi_path *rows = gpuc__smi_names(GPUC__SMI_GPU_COLUMNS, &count);
 
     if (lists(listed, "index"))
-        gpuc__buf_puts(&out, "index");
+        gpuc__buf_puts(out, "index");
     for (size_t i = 0; i < count; i++) {
         if (asked[rows[i].field] || !lists(listed, rows[i].path))
             continue;
         asked[rows[i].field] = true;
-        gpuc__buf_printf(&out, "%s%s", out.length ? "," : "", rows[i].path);
+        gpuc__buf_printf(out, "%s%s", out->length ? "," : "", rows[i].path);
     }
     rows = gpuc__smi_names(GPUC__SMI_LOG_COLUMNS, &count);
     for (size_t i = 0; i < count; i++) {
         if (lists(listed, rows[i].path))
-            gpuc__buf_printf(&out, "%s%s", out.length ? "," : "", rows[i].path);
+            gpuc__buf_printf(out, "%s%s", out->length ? "," : "", rows[i].path);
     }
-    if (!out.length || out.failed) {
-        gpuc__buf_clear(&out);
-        return NULL;
-    }
-    return gpuc__buf_take(&out);
 }

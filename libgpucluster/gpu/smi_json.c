@@ -95,9 +95,10 @@ static void put_migs(gpuc__buf *out, const gpuc__smi_mig *migs, size_t count)
     gpuc__put_close(out, ']');
 }
 
-void gpuc__smi_gpu_put(gpuc__buf *out, const gpuc__smi_gpu *gpu, const gpuc__smi_mig *migs)
+void gpuc__smi_gpu_put(gpuc__buf *out, const char *key, const gpuc__smi_gpu *gpu,
+                       const gpuc__smi_mig *migs)
 {
-    gpuc__put_open(out, NULL, '{');
+    gpuc__put_open(out, key, '{');
     gpuc__put_text(out, "bus", gpu->bus[0] ? gpu->bus : NULL);
     put_fields(out, gpu->field, gpuc__smi_gpu_fields, GPUC__SMI_GPU_FIELDS);
     put_counted(out, "index", gpu->index);

@@ -62,7 +62,7 @@ bool gpuc__smi_is_help(const gpuc__smi_text *text); /* --help-query-gpu: smi_csv
 json_t *gpuc__smi_read_help(gpuc__smi_text *text);
 
 /* The argument of --query-gpu= for all fields that are read here and that the driver lists: names
- * from gpuc__smi_read_help. One unknown name would fail the whole query. New; NULL without memory or
- * when it lists none. */
-char *gpuc__smi_columns_to_ask(const json_t *listed);
+ * from gpuc__smi_read_help. One unknown name would fail the whole query. Nothing when it lists none.
+ */
+void gpuc__smi_columns_to_ask(gpuc__buf *out, const json_t *listed);
 #endif

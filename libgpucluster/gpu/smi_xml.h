@@ -129,5 +129,6 @@ bool gpuc__bus_id_normalise(char out[GPUC__BUS_ID_SIZE], const char *text);
 
 /* Appends it as JSON on one line; migs: the GPU's, or the same with more known of them. Values not
  * known are null and named with their state below "absent". */
-void gpuc__smi_gpu_put(gpuc__buf *out, const gpuc__smi_gpu *gpu, const gpuc__smi_mig *migs);
+void gpuc__smi_gpu_put(gpuc__buf *out, const char *key, const gpuc__smi_gpu *gpu,
+                       const gpuc__smi_mig *migs);
 #endif

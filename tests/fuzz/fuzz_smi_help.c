@@ -5,8 +5,11 @@
 /* Every name that would be asked for is one of the list. */
 static void check_columns(const json_t *listed)
 {
-    char *columns = gpuc__smi_columns_to_ask(listed), *rest = columns, *name;
+    gpuc__buf columns = GPUC__BUF_INIT(1 << 20);
+    char *rest, *name;
 
+    gpuc__smi_columns_to_ask(&columns, listed);
+    rest = columns.data;
     while (rest && (name = strsep(&rest, ","))) {
         size_t i, found = 0;
         json_t *value;
@@ -16,7 +19,7 @@ static void check_columns(const json_t *listed)
         if (!found)
             abort();
     }
-    free(columns);
+    gpuc__buf_clear(&columns);
 }
 
 static void read_help(gpuc__smi *smi, gpuc__smi_text *text)

@@ -2,6 +2,9 @@
 /* Files of tests/data for the tests of the GPU readers. Include after cmocka.h. */
 #ifndef GPUC_TEST_GPU_DATA_H
 #define GPUC_TEST_GPU_DATA_H
+#include <gpucluster.h>
+#include <gpucluster/gpu.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,6 +27,20 @@ __attribute__((unused)) static char *gpu_read(const char *path, size_t *length)
     text[size] = '\0';
     *length = (size_t)size;
     return text;
+}
+
+/* A capture as what the library makes of it; NULL: it is none. json_decref() it. */
+__attribute__((unused)) static json_t *gpu_parse(const char *text, size_t length, gpuc_error **err)
+{
+    char *out = NULL;
+    json_t *root = NULL;
+
+    if (gpuc_gpu_parse(&out, text, length, err) == GPUC_OK) {
+        root = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(root);
+    }
+    gpuc_free(out);
+    return root;
 }
 
 /* A fixture of ours. */

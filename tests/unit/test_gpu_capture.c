@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "gpu/capture.h"
 #include "gpu/smi_fields.h"
 #include "support/gpu_data.h"
 
@@ -15,10 +14,10 @@ static json_t *parse_fixture(const char *name)
 {
     size_t length;
     char *text = gpu_fixture(name, &length);
-    json_t *root = NULL;
     gpuc_error *err = NULL;
+    json_t *root = gpu_parse(text, length, &err);
 
-    if (gpuc__capture_parse(&root, text, length, &err) != GPUC_OK)
+    if (!root)
         fail_msg("%s: %s", name, gpuc_error_message(err));
     free(text);
     return root;
@@ -261,10 +260,10 @@ static void test_gpu_capture__cut_document(void **state)
 {
     size_t length;
     char *text = gpu_fixture("two-gpus-580.xml", &length), *cut = strstr(text, "<fb_memory_usage>");
-    json_t *root = NULL, *warning;
+    json_t *root, *warning;
 
     assert_non_null(cut);
-    assert_int_equal(gpuc__capture_parse(&root, text, (size_t)(cut - text), NULL), GPUC_OK);
+    root = gpu_parse(text, (size_t)(cut - text), NULL);
     assert_text(said(root, 0), "uuid", "GPU-aaaaaaaa-0000-4000-8000-000000000001");
     assert_absent(said(root, 0), "memory_total_mib", "unknown");
     warning = json_array_get(json_object_get(root, "warnings"), 0);

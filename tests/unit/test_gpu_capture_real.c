@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "gpu/capture.h"
 #include "support/gpu_data.h"
 
 #define CAPTURES GPUC_TEST_DATA "/../../../shared/samples/"
@@ -15,9 +14,9 @@
 static json_t *capture(const char *name)
 {
     char path[1024], *text;
-    json_t *root = NULL;
+    json_t *root;
     gpuc_error *err = NULL;
-    size_t length;
+    size_t length = 0;
 
     snprintf(path, sizeof(path), CAPTURES "%s", name);
     text = gpu_read(path, &length);
@@ -25,7 +24,8 @@ static json_t *capture(const char *name)
         print_message("no captures of real machines beside the source tree: skipped\n");
         skip();
     }
-    if (gpuc__capture_parse(&root, text, length, &err) != GPUC_OK)
+    root = gpu_parse(text, length, &err);
+    if (!root)
         fail_msg("%s: %s", name, gpuc_error_message(err));
     free(text);
     return root;
