@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Generates the Python module and the Go package with SWIG against the installed library, compiles
 # both, and walks the API from each: plan of a host that is not there, or with a SPEC and a STATE_DIR
-# the `up` of a cluster that is up already.
+# the `up` of a cluster that is up already, and jobs on it ($GPUC_TEST_IMAGE: an image its nodes have).
 # usage: run.sh BUILD_DIR [SPEC STATE_DIR]   A build without sanitizers is needed: BUILD_DIR, or
 # where $GPUC_PRODUCT says one is.
 # shellcheck disable=SC2046,SC2317 # flags are words; functions are called through part
@@ -65,7 +65,8 @@ python_module() {
             $(pkg-config --cflags --libs libgpucluster) -o "$work/python/_native.so"
 }
 
-# One program of this repository against the package; Go's cache makes the second one cheap.
+# go_program NAME FILE…: a program of this repository against the package; Go's cache makes the second
+# one cheap.
 go_package() {
     mkdir -p "$work/go/native" &&
         swig -go -cgo -intgosize "$(getconf LONG_BIT)" $(swig_flags) -outdir "$work/go/native" \
@@ -73,7 +74,7 @@ go_package() {
         printf 'module gpucluster.test\n\ngo 1.18\n' >"$work/go/go.mod"
 }
 go_program() {
-    mkdir -p "$work/go/$1" && cp "$2" "$work/go/$1/" &&
+    mkdir -p "$work/go/$1" && cp "${@:2}" "$work/go/$1/" &&
         (cd "$work/go" && GOFLAGS=-mod=mod GOTOOLCHAIN=local GOPROXY=off GOWORK=off \
             go build -o "$work/go/$1.bin" "./$1")
 }
@@ -116,7 +117,7 @@ fi
 if ! command -v go >/dev/null || ! command -v swig >/dev/null; then
     echo "SKIP go: swig or go is not installed"
 elif part go "the package is made without warnings" go_package &&
-    part go "it compiles" go_program walk "$source/tests/bindings/go/main.go"; then
+    part go "it compiles" go_program walk "$source/tests/bindings/go/"*.go; then
     "$work/go/walk.bin" "$spec" "$state" "${words[@]}" || fail "go: main.go: exit status $?"
     [ "${words[*]}" = up ] || {
         part go "the example compiles" go_program steps "$source/examples/go/steps.go" &&

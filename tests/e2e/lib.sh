@@ -77,5 +77,11 @@ YAML
     echo "$WORK/$name.yaml"
 }
 
+# cuda_image MACHINE: the image of jobs that the node has.
+cuda_image() {
+    "$ROOT/tests/bed/bed" lxc exec "$1" -- ctr -n k8s.io images ls -q 2>/dev/null |
+        grep '^nvcr.io/nvidia/cuda:' | head -n 1
+}
+
 machines_of() { "$ROOT/tests/bed/bed" lxc list -f csv -c n "^$1-" | sort; }
 finish() { exit $((failures > 0)); }

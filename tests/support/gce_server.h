@@ -204,7 +204,7 @@ static inline void gce_bulk(const json_t *body, const char *place)
     const json_t *properties = json_object_get(body, "instanceProperties");
     json_t *each = json_object_get(body, "perInstanceProperties"), *value;
     bool denied = json_object_get(json_object_get(body, "locationPolicy"), "locations");
-    char zone[48];
+    char zone[sizeof(gce.instances->zone)];
     const char *name;
     int made = 0;
 

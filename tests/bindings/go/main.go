@@ -163,6 +163,7 @@ func main() {
 	cluster := openCluster(context, errs)
 	if len(os.Args) > 3 && os.Args[3] == "up" {
 		up(context, cluster, errs)
+		walkJobs(context, cluster)
 	} else {
 		plan(context, cluster, errs)
 	}
