@@ -36,7 +36,8 @@ static int wrong_value(walk *w, const json_t *part, const gpuc__spec_node *node,
     GPUC__AUTOFREE char *found = gpuc__spec_node_show(node);
     GPUC__AUTOFREE char *expected = gpuc__schema_expected(part);
     bool unquoted = node->text && node->type != GPUC__SPEC_STRING &&
-                    node->type != GPUC__SPEC_NULL && gpuc__schema_allows(part, "string");
+                    node->type != GPUC__SPEC_NULL && gpuc__schema_allows(part, "string") &&
+                    !gpuc__schema_allows(part, "object");
     int rc;
 
     if (!found || !expected)

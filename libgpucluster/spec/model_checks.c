@@ -18,12 +18,15 @@ static int check_name(const gpuc__build *b, json_t *table, const gpuc__spec_entr
                   : gpuc__limits_name_check(table, id, NULL, &why);
 
     if (rc == GPUC_EINVAL) {
+        const char *message = gpuc_error_message(why), *said;
+
         gpuc__spec_path_key(&path, "checks");
         gpuc__spec_path_key(&path, id);
         if (name)
             gpuc__spec_path_key(&path, name);
+        said = strstr(message, ": expected "); /* of a limit, whose name the path has */
         rc = gpuc__build_fail(b, &at, path.text, gpuc_error_remedy(why), "%s",
-                              gpuc_error_message(why));
+                              said ? said + 2 : message);
     } else if (rc) {
         rc = gpuc__error_nomem(b->err);
     }

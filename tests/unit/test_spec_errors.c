@@ -120,6 +120,35 @@ static void test_spec_errors__values(void **unused)
     CHECK_ALL(bad);
 }
 
+static void test_spec_errors__limits_of_checks(void **unused)
+{
+    static const bad_spec bad[] = {
+        {SPEC "checks: {thermal.tmp: off}\n",
+         "k8s.yaml:6:10: checks.thermal.tmp: no check \"thermal.tmp\" (did you mean "
+         "\"thermal.temp\"?)"},
+        {SPEC "checks: {nothing.like.it: off}\n",
+         "k8s.yaml:6:10: checks.nothing.like.it: no check \"nothing.like.it\""},
+        {SPEC "checks:\n  mem.remap: {uncorrectable_fial: 1}\n",
+         "k8s.yaml:7:15: checks.mem.remap.uncorrectable_fial: no limit \"uncorrectable_fial\" of "
+         "mem.remap (did you mean \"uncorrectable_fail\"?); it has..."},
+        {SPEC "checks: {mem.remap: {uncorrectable_fail: -1}}\n",
+         "k8s.yaml:6:42: checks.mem.remap.uncorrectable_fail: the number -1 is too small; expected..."},
+        {SPEC "checks: {mem.remap: {uncorrectable_fail: many}}\n",
+         "k8s.yaml:6:42: checks.mem.remap.uncorrectable_fail: \"many\"; expected a number..."},
+        {SPEC "checks: {mem.remap: {uncorrectable_fail: 1e13}}\n",
+         "k8s.yaml:6:42: checks.mem.remap.uncorrectable_fail: the number 1e13 is too large..."},
+        {SPEC "checks: {dcgm.diag: {level: 1.5}}\n",
+         "k8s.yaml:6:22: checks.dcgm.diag.level: expected a whole number from 0 to 3"},
+        {SPEC "checks: {thermal.temp: on}\n", "k8s.yaml:6:24: checks.thermal.temp: \"on\"; expected off, or a mapping of..."},
+        {SPEC "checks: {thermal.temp: 80}\n", "k8s.yaml:6:24: checks.thermal.temp: the number 80; expected off, or a mapping of..."},
+        {SPEC "checks: [thermal.temp]\n", "k8s.yaml:6:9: checks: a list; expected a mapping"},
+    };
+
+    CHECK_ALL(bad);
+    assert_int_equal(spec_try(SPEC "checks: {thermal.temp: \"off\", mem.remap: {uncorrectable_fail: "
+                                   "256}}\n", NULL), GPUC_OK);
+}
+
 static void test_spec_errors__missing_keys(void **unused)
 {
     static const bad_spec bad[] = {
@@ -166,6 +195,7 @@ int main(void)
         cmocka_unit_test(test_spec_errors__wrong_types),
         cmocka_unit_test(test_spec_errors__unquoted_number_says_how),
         cmocka_unit_test(test_spec_errors__values),
+        cmocka_unit_test(test_spec_errors__limits_of_checks),
         cmocka_unit_test(test_spec_errors__missing_keys),
         cmocka_unit_test(test_spec_errors__what_yaml_has_and_specs_have_not),
     };
