@@ -25,7 +25,8 @@ typedef struct host {
     gpuc__ssh_op *connecting;
     gpuc__look *look;
     uint64_t since;
-    bool slow; /* has given its turn away */
+    bool slow;  /* has given its turn away */
+    bool ready; /* has answered, and is looked at when fewer of the others are */
 } host;
 
 typedef struct work {
@@ -34,6 +35,7 @@ typedef struct work {
     gpuc__rules *rules;
     host *hosts; /* those under way */
     size_t next, working, slow; /* slow: those that have given their turn away */
+    size_t looking;
     gpuc_error *error; /* of ours, which ends it all */
     uv_timer_t *timer;
     bool cancelled, ended;
@@ -192,6 +194,7 @@ static void on_look(void *data, gpuc__machine_proof *proof, gpuc_error *error)
     host *h = data;
 
     h->look = NULL;
+    h->work->looking--;
     if (stops(h, error)) {
         gpuc__proof_free(proof);
         host_done(h, NULL, error);
@@ -204,9 +207,9 @@ static void on_look(void *data, gpuc__machine_proof *proof, gpuc_error *error)
     }
 }
 
-static void on_connected(void *data, gpuc_error *error)
+static void look_at(host *h)
 {
-    host *h = data;
+    gpuc_error *error = NULL;
     const gpuc__look_args args = {.remote = h->member->remote,
                                   .name = h->member->name,
                                   .expected_gpus = h->member->gpus,
@@ -214,15 +217,27 @@ static void on_connected(void *data, gpuc_error *error)
                                   .done = on_look,
                                   .data = h};
 
+    if (gpuc__look_start(&h->look, &args, &error) < 0)
+        host_failed(h, error);
+    else
+        h->work->looking++;
+}
+
+/* What a machine says takes memory: slow ones that all answer at last do not speak all at once. */
+static void on_connected(void *data, gpuc_error *error)
+{
+    host *h = data;
+
     h->connecting = NULL;
     if (stops(h, error)) {
         host_done(h, NULL, error);
-        return;
-    }
-    if (!error)
-        gpuc__look_start(&h->look, &args, &error);
-    if (error)
+    } else if (error) {
         host_failed(h, error);
+    } else if (h->work->looking >= h->work->cluster->parallel) {
+        h->ready = true;
+    } else {
+        look_at(h);
+    }
 }
 
 static void start_host(work *w, gpuc__member *member)
@@ -250,9 +265,29 @@ static void start_host(work *w, gpuc__member *member)
     w->working++;
 }
 
+static host *find_ready(const work *w)
+{
+    host *h = w->hosts;
+
+    while (h && !h->ready)
+        h = h->next;
+    return h;
+}
+
+static void resume(work *w)
+{
+    host *h;
+
+    while (w->looking < w->cluster->parallel && !w->cancelled && !w->error && (h = find_ready(w))) {
+        h->ready = false;
+        look_at(h);
+    }
+}
+
 /* Begins with as many as may be under way. */
 static void fill(work *w)
 {
+    resume(w);
     while (w->working < w->cluster->parallel && w->next < w->cluster->member_count && !w->cancelled &&
            !w->error) {
         gpuc__member *member = w->cluster->members[w->next++];
@@ -264,11 +299,29 @@ static void fill(work *w)
         stop_all(w);
 }
 
+/* Nothing is under way for those that wait like that: nothing else would end them. false: the last
+ * has gone, and the work with it. */
+static bool drop_ready(work *w)
+{
+    host *h;
+
+    while ((w->cancelled || w->error) && (h = find_ready(w))) {
+        bool last = w->hosts == h && !h->next;
+
+        host_done(h, NULL, NULL);
+        if (last)
+            return false;
+    }
+    return true;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     work *w = timer->data;
     uint64_t now = gpuc__clock_ms();
 
+    if (!drop_ready(w))
+        return;
     for (host *h = w->hosts; h && w->slow < SLOW_TIMES * (size_t)w->cluster->parallel; h = h->next) {
         if (h->connecting && !h->slow && now >= h->since + SLOW_MS) {
             h->slow = true;

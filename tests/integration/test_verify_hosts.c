@@ -3,7 +3,7 @@
  * answers, good and bad: gpu_host.sh. */
 #include "support/ssh_client.h"
 
-#include "support/gpu_answers.h"
+#include "support/gpu_verification.h"
 
 static int silent = -1; /* a socket that takes connections and says nothing */
 static int silent_port;
@@ -23,13 +23,10 @@ static void listen_silently(void)
 static int begin(void **state)
 {
     char line[2048];
-    FILE *f;
 
     if (gpuc_context_new(&context, NULL) || !sshd_make(&server, NULL, NULL))
         return -1;
-    f = fopen(sshd_path(&server, "config"), "a");
-    fprintf(f, "ForceCommand /bin/sh %s/../support/gpu_host.sh %s\n", GPUC_TEST_DATA, server.dir);
-    fclose(f);
+    gpu_hosts_force();
     snprintf(line, sizeof(line), "[127.1.*]:%d %s\n[127.2.0.1]:%d %s\n[127.9.9.9]:%d %s\n", server.port, server.host_key,
              server.port, server.host_key, server.port,
              "ssh-ed25519 "
@@ -44,51 +41,6 @@ static int end(void **state)
 {
     close(silent);
     return tear_down(state);
-}
-
-static gpuc_verification *verification(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static gpuc_verification *verification(const char *format, ...)
-{
-    char text[2048], port[16];
-    gpuc_verification *v = NULL;
-    gpuc_error *error = NULL;
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    snprintf(port, sizeof(port), "%d", server.port);
-    assert_int_equal(gpuc_verification_new(&v, context, NULL), GPUC_OK);
-    if (gpuc_verification_add_hosts(v, text, "test", &error) < 0)
-        fail_msg("%s", gpuc_error_message(error));
-    assert_int_equal(gpuc_verification_set(v, "port", port, NULL), GPUC_OK);
-    assert_int_equal(gpuc_verification_set(v, "user", server.user, NULL), GPUC_OK);
-    assert_int_equal(gpuc_verification_set(v, "identity", sshd_path(&server, "id"), NULL), GPUC_OK);
-    assert_int_equal(gpuc_verification_set(v, "known_hosts", sshd_path(&server, "known_hosts"), NULL),
-                     GPUC_OK);
-    return v;
-}
-
-/* Runs it; the report's JSON, and the operation's code and message. */
-static json_t *run(gpuc_verification *v, int *code, char *message, size_t size)
-{
-    gpuc_report *report = NULL;
-    gpuc_error *error = NULL;
-    json_t *root;
-    char *text;
-
-    *code = gpuc_verification_run(&report, v, &error);
-    snprintf(message, size, "%s", error ? gpuc_error_message(error) : "");
-    gpuc_error_unref(error);
-    gpuc_verification_unref(v);
-    assert_non_null(report);
-    text = gpuc_report_to_json(report);
-    root = json_loads(text, 0, NULL);
-    assert_non_null(root);
-    gpuc_free(text);
-    gpuc_report_unref(report);
-    return root;
 }
 
 static json_t *find(json_t *list, const char *key, const char *value)

@@ -13,6 +13,15 @@ static inline void put_file(const char *name, const char *text)
     write_file(sshd_path(&server, name), text);
 }
 
+/* Before the server is launched. */
+static inline void gpu_hosts_force(void)
+{
+    FILE *f = fopen(sshd_path(&server, "config"), "a");
+
+    fprintf(f, "ForceCommand /bin/sh %s/../support/gpu_host.sh %s\n", GPUC_TEST_DATA, server.dir);
+    fclose(f);
+}
+
 static inline void gpu_hosts_answers(void)
 {
     const gpu_machine m = GPU_MACHINE_SIMULATED;

@@ -8,13 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The whole file, NUL behind it; *length without it. NULL: there is no such file. free() it. */
+/* The whole file, NUL behind it; *length without it. NULL, and 0: there is no such file. free() it. */
 __attribute__((unused)) static char *gpu_read(const char *path, size_t *length)
 {
     FILE *file = fopen(path, "rb");
     char *text = NULL;
     long size;
 
+    *length = 0;
     if (!file)
         return NULL;
     fseek(file, 0, SEEK_END);

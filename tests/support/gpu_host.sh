@@ -24,7 +24,7 @@ esac
 IFS= read -r first
 case $first in
     GPUC_NONCE=*)
-        [ "$fault" != late ] || sleep 1
+        [ "$fault" != late ] || { echo begin >>"$dir/late" && sleep 1 && echo end >>"$dir/late"; }
         sed "s/nonce123/${first#GPUC_NONCE=}/" "$dir/collect"
         ;;
     *) cat "$dir/probe" ;;

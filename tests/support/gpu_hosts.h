@@ -35,13 +35,10 @@ static inline void gpu_hosts_place(void)
 static inline bool gpu_hosts_serve(void)
 {
     char line[1024];
-    FILE *f;
 
     if (!sshd_make(&server, NULL, NULL))
         return false;
-    f = fopen(sshd_path(&server, "config"), "a");
-    fprintf(f, "ForceCommand /bin/sh %s/../support/gpu_host.sh %s\n", GPUC_TEST_DATA, server.dir);
-    fclose(f);
+    gpu_hosts_force();
     snprintf(line, sizeof(line), "[127.1.*]:%d %s\n", server.port, server.host_key);
     put_file("known_hosts", line);
     gpu_hosts_answers();
