@@ -38,8 +38,9 @@ extern const command commands[]; /* ends with a NULL name */
 
 /* errors.c */
 int print_error(cli *c, gpuc_error *error); /* prints and releases; gives the exit status */
-/* The same, beside the data that a failed operation left: {"error":…, KEY:…}. Consumes both. */
-int print_error_with(cli *c, gpuc_error *error, const char *key, json_t *data);
+/* The same, beside the data that a failed operation left, JSON as text: {"error":…, KEY:…} on one line.
+ * The data stays the caller's; NULL: there is none. */
+int print_error_with(cli *c, gpuc_error *error, const char *key, const char *data);
 
 /* options.c */
 struct option;
@@ -60,6 +61,7 @@ void print_clean(FILE *out, const char *text); /* without what drives a terminal
 void keep_utf8(char *text);                     /* "?" in place of each byte that is none */
 void print_new(char *text);                    /* prints a library string and frees it */
 void print_json(json_t *root);                 /* on one line; consumes it */
+void print_one_line(const char *json);         /* JSON as text, without its line breaks */
 json_t *take_json(char *text);                 /* parses a library string and frees it */
 
 /* Writes beside the file and renames: never half a file. mode: less the umask, of a new file. What is

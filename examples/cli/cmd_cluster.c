@@ -133,12 +133,14 @@ int finish_with_report(cli *c, gpuc_op *op, int rc, gpuc_error *error, bool by_v
     else if (c->json && rc == GPUC_OK)
         print_json(json_pack("{s:b}", "done", 1));
     written = write_report_files(c, report);
-    if (rc < 0 && report)
-        status = print_error_with(c, error, "report", take_json(gpuc_report_to_json(report)));
-    else if (rc < 0)
-        status = print_error(c, error);
-    else if (report && by_verdict)
+    if (rc < 0) {
+        char *text = report && c->json ? gpuc_report_to_json(report) : NULL;
+
+        status = print_error_with(c, error, "report", text);
+        gpuc_free(text);
+    } else if (report && by_verdict) {
         status = verdict_status(report);
+    }
     gpuc_op_unref(op);
     return status ? status : written;
 }

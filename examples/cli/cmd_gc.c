@@ -41,9 +41,10 @@ static void print_resource(const json_t *resource)
     }
 }
 
-static void print_found(const json_t *root)
+static void print_found(const char *text)
 {
-    json_t *clusters = json_object_get(root, "clusters"), *cluster, *resource;
+    json_t *root = json_loads(text, 0, NULL), *clusters = json_object_get(root, "clusters");
+    json_t *cluster, *resource;
     size_t i, k;
 
     json_array_foreach(clusters, i, cluster) {
@@ -62,6 +63,7 @@ static void print_found(const json_t *root)
     else if (!json_is_true(json_object_get(root, "delete")))
         puts("\nNothing was deleted. `gpucluster gc CLUSTER --delete` removes what is a cluster's; "
              "other people's\nclusters are listed too, since their state is elsewhere.");
+    json_decref(root);
 }
 
 /* "90s", "30m", "1h", "2d", "0"; -1: none of them. */
@@ -125,7 +127,7 @@ int cmd_gc(cli *c, int argc, char **argv)
 {
     gpuc_error *error = NULL;
     gpuc_op *op = NULL;
-    json_t *found;
+    const char *text;
     wishes w = {.min_age_s = -1};
     int status = parse(c, &w, argc, argv), rc;
 
@@ -135,17 +137,15 @@ int cmd_gc(cli *c, int argc, char **argv)
                       w.min_age_s, &error) < 0)
         return print_error(c, error);
     rc = run_operation(c, op, &error);
-    found = gpuc_op_json(op) ? json_loads(gpuc_op_json(op), 0, NULL) : NULL;
+    text = gpuc_op_json(op);
+    if (text && !c->json)
+        print_found(text);
+    if (rc < 0) {
+        status = print_error_with(c, error, "found", text);
+    } else if (text && c->json) {
+        print_one_line(text);
+        putchar('\n');
+    }
     gpuc_op_unref(op);
-    if (found && !c->json)
-        print_found(found);
-    if (rc < 0 && found)
-        return print_error_with(c, error, "found", found);
-    if (rc < 0)
-        return print_error(c, error);
-    if (c->json)
-        print_json(found);
-    else
-        json_decref(found);
-    return EXIT_DONE;
+    return status;
 }

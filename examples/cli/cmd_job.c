@@ -58,10 +58,14 @@ static int follow(cli *c, gpuc_job *job)
         }
         drain(c, job);
     }
-    if (rc < 0)
-        status = print_error_with(c, error, "job", take_json(gpuc_job_to_json(job)));
-    else if (c->json)
+    if (rc < 0) {
+        char *text = c->json ? gpuc_job_to_json(job) : NULL;
+
+        status = print_error_with(c, error, "job", text);
+        gpuc_free(text);
+    } else if (c->json) {
         print_new(gpuc_job_to_json(job));
+    }
     gpuc_op_unref(op);
     return status;
 }

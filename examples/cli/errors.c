@@ -78,28 +78,34 @@ static void print_chain(const cli *c, const gpuc_error *top)
 
 int print_error(cli *c, gpuc_error *error)
 {
-    int status = error ? exit_status(error) : EXIT_FAILED;
-
-    if (!error) {
-        fputs("error: failed without saying why; please report this\n", stderr);
-    } else if (c->json) {
-        print_json(json_pack("{s:o}", "error", take_json(gpuc_error_to_json(error))));
-    } else {
-        print_chain(c, error);
-    }
-    gpuc_error_unref(error);
-    return status;
+    return print_error_with(c, error, NULL, NULL);
 }
 
-int print_error_with(cli *c, gpuc_error *error, const char *key, json_t *data)
+/* The data is not read, only copied: a report of a thousand machines is large. */
+static void print_as_json(const gpuc_error *error, const char *key, const char *data)
+{
+    char *text = gpuc_error_to_json(error);
+
+    fputs("{\"error\":", stdout);
+    print_one_line(text ? text : "null");
+    if (data) {
+        printf(",\"%s\":", key);
+        print_one_line(data);
+    }
+    fputs("}\n", stdout);
+    gpuc_free(text);
+}
+
+int print_error_with(cli *c, gpuc_error *error, const char *key, const char *data)
 {
     int status = error ? exit_status(error) : EXIT_FAILED;
 
-    if (!c->json || !error) {
-        json_decref(data);
-        return print_error(c, error);
-    }
-    print_json(json_pack("{s:o,s:o}", "error", take_json(gpuc_error_to_json(error)), key, data));
+    if (!error)
+        fputs("error: failed without saying why; please report this\n", stderr);
+    else if (c->json)
+        print_as_json(error, key, data);
+    else
+        print_chain(c, error);
     gpuc_error_unref(error);
     return status;
 }

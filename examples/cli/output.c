@@ -75,6 +75,19 @@ void print_json(json_t *root)
     json_decref(root);
 }
 
+/* A line break in JSON is white space, and so is the indent after it: within a string it is written
+ * otherwise. */
+void print_one_line(const char *json)
+{
+    while (*json) {
+        size_t length = strcspn(json, "\n");
+
+        fwrite(json, 1, length, stdout);
+        json += length;
+        json += strspn(json, "\n ");
+    }
+}
+
 json_t *take_json(char *text)
 {
     json_t *root = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
