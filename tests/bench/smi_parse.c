@@ -68,7 +68,7 @@ static void parse_to_json(const char *text, size_t length)
     if (gpuc__smi_parse(&smi, text, length, NULL) != GPUC_OK)
         exit(1);
     for (size_t i = 0; i < smi->gpu_count; i++)
-        gpuc__smi_gpu_put(&json, &smi->gpus[i], smi->gpus[i].migs);
+        gpuc__smi_gpu_put(&json, NULL, &smi->gpus[i], smi->gpus[i].migs);
     if (json.failed)
         exit(1);
     gpuc__buf_clear(&json);

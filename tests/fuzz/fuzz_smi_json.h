@@ -12,7 +12,7 @@ static inline void fuzz_check_json(const gpuc__smi_gpu *gpu)
     gpuc__buf text = GPUC__BUF_INIT(16u << 20);
     json_t *json;
 
-    gpuc__smi_gpu_put(&text, gpu, gpu->migs);
+    gpuc__smi_gpu_put(&text, NULL, gpu, gpu->migs);
     json = json_loadb(gpuc__buf_text(&text), text.length, JSON_REJECT_DUPLICATES, NULL);
     if (!json)
         abort();

@@ -159,7 +159,7 @@ static void test_gpu_smi_xml__json(void **state)
     gpuc__buf text = GPUC__BUF_INIT(1 << 16);
     json_t *gpu, *absent;
 
-    gpuc__smi_gpu_put(&text, &smi->gpus[0], smi->gpus[0].migs);
+    gpuc__smi_gpu_put(&text, NULL, &smi->gpus[0], smi->gpus[0].migs);
     gpu = json_loadb(gpuc__buf_text(&text), text.length, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(gpu);
     absent = json_object_get(gpu, "absent");
