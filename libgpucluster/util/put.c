@@ -7,6 +7,8 @@
 
 #include "util/utf8.h"
 
+#define WHOLE_MAX 9007199254740992.0 /* 2^53: up to it a double holds each whole number */
+
 /* What stands before a value. */
 static void begin(gpuc__buf *out, const char *key)
 {
@@ -66,7 +68,7 @@ void gpuc__put_number(gpuc__buf *out, const char *key, double value)
 {
     char text[32], *point, *rest;
 
-    if (fabs(value) < 1e15 && value == floor(value)) {
+    if (fabs(value) <= WHOLE_MAX && value == floor(value)) {
         gpuc__put_integer(out, key, (long long)value);
         return;
     }

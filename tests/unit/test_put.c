@@ -49,13 +49,15 @@ static void test_put__numbers(void **state)
     gpuc__put_number(&out, NULL, 81559);
     gpuc__put_number(&out, NULL, -0.0);
     gpuc__put_number(&out, NULL, 4503599627370495.0 / 8);
+    gpuc__put_number(&out, NULL, 4503599627370495.0); /* a mask with all its bits */
+    gpuc__put_number(&out, NULL, 9007199254740994.0);
     gpuc__put_number(&out, NULL, 2500.5);
     gpuc__put_number(&out, NULL, -1.0 / 1024);
     gpuc__put_number(&out, NULL, 1e300);
     gpuc__put_number(&out, NULL, INFINITY);
     gpuc__put_number(&out, NULL, NAN);
     gpuc__put_integer(&out, NULL, -7);
-    EXPECT(&out, "[81559,0,5.6295e+14,2500.5,-0.000976562,1e+300,null,null,-7");
+    EXPECT(&out, "[81559,0,5.6295e+14,4503599627370495,9.0072e+15,2500.5,-0.000976562,1e+300,null,null,-7");
     gpuc__buf_clear(&out);
 }
 
