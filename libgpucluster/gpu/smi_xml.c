@@ -22,6 +22,7 @@
 #define MIG_DEVICE "mig_devices/mig_device"
 #define PART_DEPTH 4 /* of a MIG device and of a process */
 #define TEXT_KEPT 512 /* of one element, before it is read as a value */
+#define ATTRIBUTES_MAX 64 /* of an element; those of the real one have one at most */
 
 /* Containers of running processes; the second one is of drivers before 319. */
 static const char *const process_lists[] = {"processes", "compute_processes"};
@@ -43,7 +44,7 @@ typedef struct reader {
     gpuc__smi_mig *mig; /* open; NULL: none, or one too many */
     bool root_seen, done, no_memory;
     const char *limit; /* the bound that was passed */
-    bool hostile;      /* it declares entities */
+    bool hostile;      /* it brings declarations */
 } reader;
 
 static void stop(reader *r)
@@ -297,13 +298,15 @@ static void on_comment(void *data, const xmlChar *text)
         r->smi->simulated = true;
 }
 
-static void on_entity(void *data, const xmlChar *name, int type, const xmlChar *public_id,
-                      const xmlChar *system_id, xmlChar *content)
+/* What stands in the brackets of a DOCTYPE: entities that grow, and lists that libxml2 takes long for. */
+static void on_doctype(void *data, const xmlChar *name, const xmlChar *public_id,
+                       const xmlChar *system_id)
 {
     reader *r = data;
 
-    r->hostile = true;
-    stop(r);
+    r->hostile = *r->parser->input->cur == '[';
+    if (r->hostile)
+        stop(r);
 }
 
 /* Bytes of the UTF-8 sequence at text, 0 when it is none, or not a character that XML allows. */
@@ -373,6 +376,27 @@ static bool clean(gpuc__buf *out, const char *bytes, size_t length)
     return !out->failed;
 }
 
+/* Whether one tag may have more attributes than that, each of which libxml2 compares with all before
+ * it. Between them stands no '<', and each has its '=' and a quote. */
+static bool is_crowded(const char *text, size_t length)
+{
+    const char *at = text, *end = text + length, *last = text;
+
+    for (size_t n = 0; (at = memchr(at, '=', (size_t)(end - at))); at++) {
+        const char *value = at + 1;
+
+        while (value < end && memchr(" \t\r\n", *value, 4))
+            value++;
+        if (value == end || (*value != '"' && *value != '\''))
+            continue;
+        n = memchr(last, '<', (size_t)(at - last)) ? 1 : n + 1;
+        last = at;
+        if (n > ATTRIBUTES_MAX)
+            return true;
+    }
+    return false;
+}
+
 /* Where the document begins: its declaration, else its DOCTYPE, comment or root. */
 static size_t find_start(const char *bytes, size_t length)
 {
@@ -401,7 +425,7 @@ static int explain(reader *r, const char *first, size_t first_length, gpuc_error
                         "nvidia-smi's XML passes the bound on the %s", r->limit);
     } else if (r->hostile) {
         gpuc__error_set(err, code, GPUC_DOMAIN_GPU,
-                        "nvidia-smi's XML declares entities, which the real one never does");
+                        "nvidia-smi's XML has declarations in its DOCTYPE, as the real one never has");
     } else if (!r->root_seen) {
         gpuc__error_set(err, code, GPUC_DOMAIN_GPU,
                         "what nvidia-smi printed is not its XML (no element %s)", ROOT);
@@ -429,8 +453,10 @@ static int read_document(reader *r, const char *text, size_t length, gpuc_error 
     sax.ignorableWhitespace = on_text; /* the same, so that libxml2 need not tell them apart */
     sax.cdataBlock = on_text;
     sax.comment = on_comment;
-    sax.entityDecl = on_entity;
-    if (!length)
+    sax.internalSubset = on_doctype;
+    if (is_crowded(text, length))
+        r->limit = "number of attributes of an element";
+    if (!length || r->limit)
         return explain(r, text, length, err);
     r->parser = xmlCreateMemoryParserCtxt(text, (int)length);
     if (!r->parser)

@@ -234,7 +234,7 @@ static void test_gpu_smi_xml__what_is_refused(void **state)
     assert_refused("<?xml version=\"1.0\"?><html></html>", GPUC_EPROTO, "not its XML");
     assert_refused("<nvidia_smi_log>\n<gpu>\n</nvidia_smi_log>", GPUC_EPROTO, "at line 3");
     assert_refused("<nvidia_smi_log><gpu>", GPUC_EPROTO, "damaged");
-    assert_refused(hostile, GPUC_EPROTO, "entities");
+    assert_refused(hostile, GPUC_EPROTO, "declarations");
     for (int i = 0; i < GPUC__SMI_DEPTH_MAX; i++)
         strncat(deep, "<a>", sizeof(deep) - strlen(deep) - 1);
     assert_refused(deep, GPUC_ELIMIT, "depth");
