@@ -3,6 +3,7 @@
 #include "gpu/collect_parts.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,8 +147,8 @@ static int read_link_errors(gpuc__collect *c, gpuc__section s, gpuc_error **err)
         link = strtol(text + 5, &end, 10);
         sum = link == last ? sum + gpuc__strtod(errors + 7, NULL) : gpuc__strtod(errors + 7, NULL);
         last = link;
-        if (sum >= json_number_value(json_object_get(c->link_errors, uuid)) &&
-            json_object_set_new(c->link_errors, uuid, json_real(sum)) < 0)
+        if (isfinite(sum) && sum >= json_number_value(json_object_get(c->link_errors, uuid)) &&
+            json_object_set_new_nocheck(c->link_errors, uuid, json_real(sum)) < 0)
             return gpuc__error_nomem(err);
     }
     return c->link_errors ? GPUC_OK : gpuc__error_nomem(err);

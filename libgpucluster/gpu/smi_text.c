@@ -149,8 +149,11 @@ void gpuc__smi_trim(char *out, size_t size, const char *from, size_t length)
     }
     while (length && isspace((unsigned char)from[length - 1]))
         length--;
-    if (length >= size)
+    if (length >= size) {
         length = size - 1;
+        while (length && (from[length] & 0xc0) == 0x80) /* not in the middle of a letter */
+            length--;
+    }
     memcpy(out, from, length);
     out[length] = '\0';
 }

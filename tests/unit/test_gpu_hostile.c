@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a machine may print that would cost much time. */
+/* What a machine may print that would cost much time, or be taken for a lack of memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 
 #include "gpu/smi_xml.h"
 #include "support/gpu_data.h"
+#include "support/gpu_machine.h"
 
 #define DOCUMENT "<nvidia_smi_log><gpu id=\"0:1:0\"></gpu></nvidia_smi_log>"
 
@@ -83,12 +84,48 @@ static void test_gpu_hostile__rules_are_no_attributes(void **state)
     assert_int_equal(count_gpus(text), 1);
 }
 
+static void test_gpu_hostile__link_errors(void **state)
+{
+#define LINK(name, what) "GPU 0: NVIDIA (UUID: " name ")\n\t Link 0: CRC Errors: " what "\n"
+    gpu_machine m = {.facts = "kernel=6.1",
+                     .nvlink_errors = LINK("GPU-1", "inf") LINK("GPU-2", "nan") LINK("GPU-3", "1e999")
+                         LINK("GPU-\xff\xc3", "3") LINK("GPU-4", "7")};
+    gpuc__collect *c = gpu_machine_collect(&m);
+
+    assert_null(json_object_get(c->link_errors, "GPU-1"));
+    assert_null(json_object_get(c->link_errors, "GPU-2"));
+    assert_null(json_object_get(c->link_errors, "GPU-3"));
+    assert_int_equal(json_number_value(json_object_get(c->link_errors, "GPU-4")), 7);
+    gpuc__collect_free(c);
+}
+
+/* A letter of several bytes where a cell is cut. */
+static void test_gpu_hostile__a_halved_letter(void **state)
+{
+    char text[512], cell[128];
+
+    memset(cell, 'a', sizeof(cell));
+    for (size_t before = 90; before < 97; before++) {
+        json_t *root, *topology;
+
+        snprintf(cell + before, sizeof(cell) - before, "\xf0\x9f\x98\x80 x");
+        snprintf(text, sizeof(text), "\tGPU0\tGPU1\nGPU0\tX\t%s\nGPU1\tX\tX\n", cell);
+        root = gpu_parse(text, strlen(text), NULL);
+        topology = json_object_get(root, "topology");
+        assert_int_equal(json_array_size(json_object_get(topology, "links")), 1);
+        json_decref(root);
+        memset(cell, 'a', sizeof(cell));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gpu_hostile__a_doctype_with_declarations),
         cmocka_unit_test(test_gpu_hostile__attributes),
         cmocka_unit_test(test_gpu_hostile__rules_are_no_attributes),
+        cmocka_unit_test(test_gpu_hostile__link_errors),
+        cmocka_unit_test(test_gpu_hostile__a_halved_letter),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
