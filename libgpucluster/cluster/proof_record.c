@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cluster/rules.h"
 #include "gpu/report.h"
 #include "util/alloc.h"
 #include "util/error.h"
@@ -128,9 +129,11 @@ static int read_proof(gpuc__machine_proof **out, gpuc__member *member, gpuc__rul
 int gpuc__cluster_report(gpuc_report **out, gpuc_cluster *cluster, gpuc_error **err)
 {
     gpuc_report *report = gpuc__report_new(cluster->name);
-    gpuc__rules *rules = NULL;
+    gpuc__rules *rules = NULL, *set = NULL; /* what was recorded stays as it was judged */
     int rc = report ? gpuc__rules_new(&rules, NULL, err) : gpuc__error_nomem(err);
 
+    if (rc == GPUC_OK)
+        rc = gpuc__cluster_rules(&set, cluster, err);
     for (size_t i = 0; rc == GPUC_OK && i < cluster->member_count; i++) {
         gpuc__machine_proof *proof = NULL;
 
@@ -141,8 +144,9 @@ int gpuc__cluster_report(gpuc_report **out, gpuc_cluster *cluster, gpuc_error **
             rc = gpuc__report_add_machine(report, proof, err);
     }
     if (rc == GPUC_OK)
-        rc = gpuc__report_finish(report, err);
+        rc = gpuc__report_finish(report, set, err);
     gpuc__rules_unref(rules);
+    gpuc__rules_unref(set);
     if (rc < 0)
         gpuc_report_unref(report);
     else

@@ -68,7 +68,7 @@ gpuc_error *gpuc__tally_end(gpuc__tally *t, bool cancelled)
     gpuc_error *error = NULL;
     char names[GPUC__TALLY_NAMES * 130] = "";
 
-    gpuc__report_finish(t->report, &error);
+    gpuc__report_finish(t->report, NULL, &error);
     gpuc__op_set_report(t->op, t->report);
     if (!error && cancelled)
         gpuc__error_set(&error, GPUC_ECANCELLED, GPUC_DOMAIN_NONE,

@@ -111,6 +111,8 @@ void gpuc__put_time(gpuc__buf *out, const char *key, int64_t ms); /* 0: null */
 /* Back from that JSON. rules as above. GPUC_EPROTO: it is none; GPUC_ENOMEM. */
 int gpuc__proof_from_json(gpuc__machine_proof **out, const json_t *object, gpuc__rules *rules,
                           gpuc_error **err);
+/* Its array "checks" alone, in addition to those that the proof has. */
+int gpuc__proof_read_checks(gpuc__machine_proof *proof, const json_t *array, gpuc_error **err);
 /* A bounded copy of what a machine printed, fit for JSON and a terminal. NULL without memory. */
 char *gpuc__proof_text(const char *text, size_t max);
 void gpuc__proof_free(gpuc__machine_proof *proof);

@@ -201,7 +201,7 @@ static const char *check_gpu(const json_t *check)
     return mig ? mig : uuid ? uuid : text_of(gpu, "bus");
 }
 
-static int read_checks(gpuc__machine_proof *proof, const json_t *array, gpuc_error **err)
+int gpuc__proof_read_checks(gpuc__machine_proof *proof, const json_t *array, gpuc_error **err)
 {
     const json_t *check;
     size_t i;
@@ -252,7 +252,7 @@ int gpuc__proof_from_json(gpuc__machine_proof **out, const json_t *object, gpuc_
     proof->topology = object_of(object, "topology");
     rc = read_gpus(proof, json_object_get(object, "gpus"), err);
     if (rc == GPUC_OK)
-        rc = read_checks(proof, json_object_get(object, "checks"), err);
+        rc = gpuc__proof_read_checks(proof, json_object_get(object, "checks"), err);
     if (rc < 0)
         gpuc__proof_free(proof);
     else

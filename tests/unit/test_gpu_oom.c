@@ -105,7 +105,7 @@ static int whole_scenario(const input *in, gpuc_error **err)
         proof = NULL;
     }
     if (rc == GPUC_OK)
-        rc = gpuc__report_finish(report, err);
+        rc = gpuc__report_finish(report, NULL, err);
     if (rc == GPUC_OK) {
         text = gpuc_report_to_text(report);
         json = gpuc_report_to_json(report);

@@ -31,7 +31,7 @@ static gpuc_report *report_of_two(const char *driver)
     assert_int_equal(gpuc__report_add_machine(
                          report, gpu_machine_prove(&broken, "a9", 2, "0000:0a:00.0"), NULL),
                      GPUC_OK);
-    assert_int_equal(gpuc__report_finish(report, NULL), GPUC_OK);
+    assert_int_equal(gpuc__report_finish(report, NULL, NULL), GPUC_OK);
     return report;
 }
 
@@ -171,12 +171,12 @@ static void test_report_forms__fleet(void **state)
     /* alike, and alone */
     one = gpuc__report_new("lab");
     assert_int_equal(gpuc__report_add_machine(one, gpu_machine_prove(&well, "a", 1, NULL), NULL), 0);
-    assert_int_equal(gpuc__report_finish(one, NULL), GPUC_OK);
+    assert_int_equal(gpuc__report_finish(one, NULL, NULL), GPUC_OK);
     text = gpuc_report_to_json(one);
     expect_in(text, "there are no two machines to compare");
     gpuc_free(text);
     assert_int_equal(gpuc__report_add_machine(one, gpu_machine_prove(&well, "b", 1, NULL), NULL), 0);
-    assert_int_equal(gpuc__report_finish(one, NULL), GPUC_OK);
+    assert_int_equal(gpuc__report_finish(one, NULL, NULL), GPUC_OK);
     text = gpuc_report_to_json(one);
     expect_in(text, "\"observed\":\"driver, cuda, kernel, model\"");
     gpuc_free(text);
@@ -226,6 +226,34 @@ static void test_report_forms__json_comes_back(void **state)
     gpuc_report_unref(report);
 }
 
+/* The comparison of the machines is a check that the user may switch off; so it stays. */
+static void test_report_forms__what_is_off_stays_off(void **state)
+{
+    gpu_machine m = GPU_MACHINE_SIMULATED;
+    gpuc_report *report = gpuc__report_new("lab"), *again = NULL;
+    gpuc__machine_proof *p;
+    char *text, *second;
+
+    m.limits = "{\"fleet.uniform\": \"off\"}";
+    p = gpu_machine_prove(&m, "a", 1, "0000:00:04.0");
+    gpuc_free(p->driver);
+    p->driver = gpuc__proof_text("1.2", 128);
+    assert_int_equal(gpuc__report_add_machine(report, p, NULL), GPUC_OK);
+    p = gpu_machine_prove(&m, "b", 1, "0000:00:04.0");
+    assert_int_equal(gpuc__report_add_machine(report, p, NULL), GPUC_OK);
+    assert_int_equal(gpuc__report_finish(report, NULL, NULL), GPUC_OK);
+    assert_int_equal(gpuc_report_count(report, GPUC_CHECK_WARN), 0);
+    text = gpuc_report_to_json(report);
+    expect_in(text, "switched off by the user");
+    assert_int_equal(gpuc_report_from_json(&again, text, strlen(text), NULL), GPUC_OK);
+    second = gpuc_report_to_json(again);
+    assert_string_equal(second, text);
+    gpuc_free(second);
+    gpuc_free(text);
+    gpuc_report_unref(again);
+    gpuc_report_unref(report);
+}
+
 static void test_report_forms__what_is_no_report(void **state)
 {
     static const char *const texts[] = {
@@ -260,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_report_forms__fleet),
         cmocka_unit_test(test_report_forms__table_fits),
         cmocka_unit_test(test_report_forms__json_comes_back),
+        cmocka_unit_test(test_report_forms__what_is_off_stays_off),
         cmocka_unit_test(test_report_forms__what_is_no_report),
     };
 

@@ -166,10 +166,12 @@ static int set_check(gpuc_report *report, gpuc_error **err)
     return rc;
 }
 
-int gpuc__fleet_compare(gpuc_report *report, gpuc_error **err)
+int gpuc__fleet_compare(gpuc_report *report, gpuc__rules *rules, gpuc_error **err)
 {
     gpuc__fleet_free(report);
-    report->fleet = gpuc__proof_new("", report->count ? report->machines[0]->rules : NULL, err);
+    if (!rules && report->count)
+        rules = report->machines[0]->rules;
+    report->fleet = gpuc__proof_new("", rules, err);
     if (!report->fleet)
         return err && *err ? gpuc_error_code(*err) : GPUC_ENOMEM;
     for (size_t i = 0; i < report->count; i++) {

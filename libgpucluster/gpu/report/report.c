@@ -72,9 +72,9 @@ int gpuc__report_add_machine(gpuc_report *report, gpuc__machine_proof *proof, gp
     return GPUC_OK;
 }
 
-int gpuc__report_finish(gpuc_report *report, gpuc_error **err)
+int gpuc__report_finish(gpuc_report *report, gpuc__rules *rules, gpuc_error **err)
 {
-    return gpuc__fleet_compare(report, err);
+    return gpuc__fleet_compare(report, rules, err);
 }
 
 int gpuc__report_machine_verdict(const gpuc_report *report, const char *name)

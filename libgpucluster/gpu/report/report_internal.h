@@ -51,7 +51,7 @@ void gpuc__check_gpu_name(gpuc__buf *out, const gpuc__machine_proof *proof, cons
 char *gpuc__report_text(gpuc__buf *out, int rc);
 
 /* fleet.c: compares the machines, and sets the facts and the check of it. */
-int gpuc__fleet_compare(gpuc_report *report, gpuc_error **err);
+int gpuc__fleet_compare(gpuc_report *report, gpuc__rules *rules, gpuc_error **err);
 void gpuc__fleet_free(gpuc_report *report);
 void gpuc__fleet_put(gpuc__buf *out, const gpuc_report *report, int indent); /* the member "fleet" */
 #endif

@@ -121,7 +121,10 @@ static int read_root(gpuc_report **out, const json_t *root, gpuc_error **err)
         return gpuc__error_nomem(err);
     rc = read_machines(report, json_object_get(root, "machines"), err);
     if (rc == GPUC_OK)
-        rc = gpuc__report_finish(report, err);
+        rc = gpuc__report_finish(report, NULL, err);
+    if (rc == GPUC_OK) /* which the user may have switched off */
+        rc = gpuc__proof_read_checks(
+            report->fleet, json_object_get(json_object_get(root, "fleet"), "checks"), err);
     if (rc < 0)
         gpuc_report_unref(report);
     else
