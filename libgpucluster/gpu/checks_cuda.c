@@ -13,6 +13,7 @@
 /* Memory in use with no process to be seen; less is what drivers reserve for themselves. */
 #define IDLE_MIB 512
 #define DETAILS_MAX (4u << 20)
+#define MIGS_MAX_BYTES (GPUC__SMI_MIGS_MAX * (GPUC__SMI_TEXT_MAX + 2))
 
 bool gpuc__gpu_busy(const gpuc__smi_gpu *gpu, char *out, size_t size)
 {
@@ -264,21 +265,30 @@ static gpuc__smi_mig *named_migs(const gpuc__smi_gpu *gpu, const gpuc__probe *pr
     return migs;
 }
 
-/* All that nvidia-smi said of it, as JSON; NULL without memory. */
-static char *details_of(const gpuc__smi_gpu *gpu, const gpuc__probe *probe)
-{
-    gpuc__smi_mig *migs = named_migs(gpu, probe);
-    gpuc__buf text = GPUC__BUF_INIT(DETAILS_MAX);
-
-    if (migs || !gpu->mig_count)
-        gpuc__smi_gpu_put(&text, NULL, gpu, migs);
-    gpuc__free(migs);
-    return gpuc__buf_take(&text);
-}
-
 static const char *known(const gpuc__smi_value *value)
 {
     return value->state == GPUC__SMI_KNOWN ? value->text : NULL;
+}
+
+/* All that nvidia-smi said of it. false without memory. */
+static bool add_details(gpuc__proof_gpu *g, const gpuc__smi_gpu *gpu, const gpuc__probe *probe)
+{
+    gpuc__smi_mig *migs = named_migs(gpu, probe);
+    gpuc__buf text = GPUC__BUF_INIT(DETAILS_MAX), names = GPUC__BUF_INIT(MIGS_MAX_BYTES);
+
+    if (gpu->mig_count && !migs)
+        return false;
+    gpuc__smi_gpu_put(&text, NULL, gpu, migs);
+    for (size_t i = 0; i < gpu->mig_count; i++) {
+        const char *uuid = known(&migs[i].field[GPUC__SMI_MIG_UUID]);
+
+        if (uuid)
+            gpuc__buf_printf(&names, "\n%s\n", uuid);
+    }
+    gpuc__free(migs);
+    g->details = gpuc__buf_take(&text);
+    g->migs = gpuc__buf_take(&names);
+    return g->details && g->migs;
 }
 
 /* GPUs as nvidia-smi lists them, and behind them those that only the PCI bus shows. */
@@ -306,8 +316,7 @@ static void add_gpu(gpuc__checkup *up, const gpuc__smi_gpu *gpu, const char *bus
         g->product = dup_known(known(&gpu->field[GPUC__SMI_PRODUCT]), &up->rc);
         g->vbios = dup_known(known(&gpu->field[GPUC__SMI_VBIOS]), &up->rc);
         g->memory_mib = memory->has_number ? memory->number : -1;
-        g->details = details_of(gpu, up->probe);
-        if (!g->details)
+        if (!add_details(g, gpu, up->probe))
             up->rc = GPUC_ENOMEM;
     }
     measured = up->probe ? gpuc__probe_find(up->probe, bus, g->uuid ? g->uuid : "") : NULL;

@@ -52,10 +52,10 @@ static bool same(const char *a, const char *b)
 
 static bool has_mig(const gpuc__proof_gpu *gpu, const char *uuid)
 {
-    char member[KEY_MAX_BYTES + 16];
+    char line[KEY_MAX_BYTES + 3];
 
-    snprintf(member, sizeof(member), "\"uuid\":\"%.*s\"", KEY_MAX_BYTES, uuid);
-    return gpu->details && strstr(gpu->details, member);
+    snprintf(line, sizeof(line), "\n%.*s\n", KEY_MAX_BYTES, uuid);
+    return gpu->migs && strstr(gpu->migs, line);
 }
 
 const gpuc__proof_gpu *gpuc__proof_gpu_of(const gpuc__machine_proof *proof, const char *key)
@@ -291,6 +291,7 @@ void gpuc__proof_free(gpuc__machine_proof *proof)
         gpuc__free(proof->gpus[i].bus);
         gpuc__free(proof->gpus[i].product);
         gpuc__free(proof->gpus[i].details);
+        gpuc__free(proof->gpus[i].migs);
         gpuc__free(proof->gpus[i].vbios);
     }
     gpuc__free(proof->gpus);

@@ -34,6 +34,7 @@ typedef struct gpuc__proof_gpu {
     double gbs;                 /* measured by the probe; 0: not */
     char *vbios;                /* NULL: not known */
     char *details; /* all that nvidia-smi says of it, as JSON on one line (gpuc__smi_gpu_put); NULL */
+    char *migs;    /* the uuids of its MIG devices, a newline before and behind each; "", NULL: none */
 } gpuc__proof_gpu;
 
 typedef struct gpuc__machine_proof {

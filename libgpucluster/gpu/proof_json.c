@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A proof as JSON, and back: reports show proofs that way, and the state keeps them. */
+#include <limits.h>
 #include <string.h>
 
 #include "gpu/checks.h"
@@ -11,8 +12,9 @@
 
 #define TEXT_MAX_BYTES 253
 #define GPUS_MAX 512
+#define MIGS_MAX_BYTES (GPUC__SMI_MIGS_MAX * (TEXT_MAX_BYTES + 2))
 #define CHECKS_MAX 16384
-#define OBJECT_MAX (4u << 20)
+#define OBJECT_MAX (256u << 20) /* what is read has a bound of its own */
 
 static void put_gpu(gpuc__buf *out, const gpuc__proof_gpu *g)
 {
@@ -27,7 +29,7 @@ static void put_gpu(gpuc__buf *out, const gpuc__proof_gpu *g)
     if (g->memory_mib < 0)
         gpuc__put_null(out, "memory_mib");
     else
-        gpuc__put_integer(out, "memory_mib", (long long)g->memory_mib);
+        gpuc__put_number(out, "memory_mib", g->memory_mib);
     if (g->gbs > 0)
         gpuc__put_number(out, "memory_gbs", g->gbs);
     else
@@ -149,6 +151,14 @@ static char *text_of_object(const json_t *object)
     return text.length ? gpuc__buf_take(&text) : NULL;
 }
 
+/* -1: none that a GPU may have. */
+static int index_of(const json_t *value)
+{
+    json_int_t index = json_is_integer(value) ? json_integer_value(value) : -1;
+
+    return index >= 0 && index <= INT_MAX ? (int)index : -1;
+}
+
 static int status_of(const char *name)
 {
     for (int status = GPUC_CHECK_PASS; name && status <= GPUC_CHECK_FAIL; status++) {
@@ -156,6 +166,22 @@ static int status_of(const char *name)
             return status;
     }
     return -1;
+}
+
+/* NULL: none, or no memory. */
+static char *migs_of(const json_t *details)
+{
+    const json_t *migs = json_object_get(details, "mig");
+    gpuc__buf names = GPUC__BUF_INIT(MIGS_MAX_BYTES);
+    size_t count = json_array_size(migs);
+
+    for (size_t i = 0; i < count && i < GPUC__SMI_MIGS_MAX; i++) {
+        GPUC__AUTOFREE char *uuid = dup_of(json_array_get(migs, i), "uuid");
+
+        if (uuid)
+            gpuc__buf_printf(&names, "\n%s\n", uuid);
+    }
+    return names.length ? gpuc__buf_take(&names) : NULL;
 }
 
 static int read_gpus(gpuc__machine_proof *proof, const json_t *array, gpuc_error **err)
@@ -172,17 +198,17 @@ static int read_gpus(gpuc__machine_proof *proof, const json_t *array, gpuc_error
     for (size_t i = 0; i < n; i++) {
         const json_t *object = json_array_get(array, i);
         json_t *memory = json_object_get(object, "memory_mib");
-        json_t *index = json_object_get(object, "index");
         json_t *details = json_object_get(object, "nvidia_smi");
         gpuc__proof_gpu *gpu = &proof->gpus[proof->gpu_count++];
 
-        gpu->index = json_is_integer(index) ? (int)json_integer_value(index) : -1;
+        gpu->index = index_of(json_object_get(object, "index"));
         gpu->uuid = dup_of(object, "uuid");
         gpu->bus = dup_of(object, "bus");
         gpu->product = dup_of(object, "product");
         gpu->memory_mib = json_is_number(memory) ? json_number_value(memory) : -1;
         gpu->gbs = json_number_value(json_object_get(object, "memory_gbs"));
         gpu->vbios = dup_of(details, "vbios");
+        gpu->migs = migs_of(details);
         gpu->details = text_of_object(details);
         if (json_is_object(details) && !gpu->details)
             return gpuc__error_nomem(err);

@@ -130,7 +130,7 @@ __attribute__((unused)) static gpuc__machine_proof *gpu_machine_prove(const gpu_
 /* The proof as the state keeps it. */
 __attribute__((unused)) static json_t *gpu_proof_json(const gpuc__machine_proof *proof)
 {
-    gpuc__buf text = GPUC__BUF_INIT(1 << 20);
+    gpuc__buf text = GPUC__BUF_INIT(8 << 20);
     json_t *json;
 
     gpuc__put_open(&text, NULL, '{');

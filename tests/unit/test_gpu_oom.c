@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The proof from bytes to report with each of its allocations failing in turn. */
+/* The proof from bytes to report with each of its allocations failing in turn, alone and with all behind
+ * it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,12 +13,15 @@
 #include "gpu/report.h"
 #include "support/gpu_data.h"
 
-static long left; /* allocations that still work; -1: all */
+static long left;  /* allocations that still work; -1: all */
+static bool alone; /* one fails, and those behind it work again */
 
 static int spend(void)
 {
-    if (left == 0)
+    if (left == 0) {
+        left -= alone;
         return 0;
+    }
     if (left > 0)
         left--;
     return 1;
@@ -124,10 +128,28 @@ static int whole_scenario(const input *in, gpuc_error **err)
     return rc;
 }
 
-static void test_gpu_oom__each_allocation_fails_in_turn(void **state)
+/* What fails alone may be done without; what is written is whole all the same. */
+static void fail_alone(const input *in, long count)
+{
+    alone = true;
+    for (long n = 0; n < count; n++) {
+        gpuc_error *err = NULL;
+        int rc;
+
+        left = n;
+        rc = whole_scenario(in, &err);
+        assert_int_equal(left, -1);
+        if (rc != GPUC_OK && rc != GPUC_ENOMEM)
+            fail_msg("allocation %ld alone: %d %s", n, rc, err ? gpuc_error_message(err) : "");
+        gpuc_error_unref(err);
+    }
+    alone = false;
+}
+
+static void fail_each(const char *fixture)
 {
     size_t length;
-    char *xml = gpu_fixture("two-gpus-580.xml", &length);
+    char *xml = gpu_fixture(fixture, &length);
     input in = {malloc(length + 512), 0};
     gpuc_error *err = NULL;
     long n;
@@ -151,18 +173,30 @@ static void test_gpu_oom__each_allocation_fails_in_turn(void **state)
             fail_msg("allocation %ld: %d %s", n, rc, err ? gpuc_error_message(err) : "");
         err = gpuc_error_unref(err);
     }
-    gpuc_set_allocator(NULL);
     assert_null(err);
     assert_in_range(n, 50, 9999);
-    print_message("%ld allocations\n", n);
+    fail_alone(&in, n);
+    gpuc_set_allocator(NULL);
+    print_message("%s: %ld allocations\n", fixture, n);
     free(in.answer);
     free(xml);
+}
+
+static void test_gpu_oom__each_allocation_fails_in_turn(void **state)
+{
+    fail_each("two-gpus-580.xml");
+}
+
+static void test_gpu_oom__each_of_a_gpu_with_mig_devices(void **state)
+{
+    fail_each("mig-590.xml");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gpu_oom__each_allocation_fails_in_turn),
+        cmocka_unit_test(test_gpu_oom__each_of_a_gpu_with_mig_devices),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

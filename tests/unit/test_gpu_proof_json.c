@@ -105,12 +105,59 @@ static void test_gpu_proof_json__old_record(void **state)
     gpuc__proof_free(p);
 }
 
+static json_t *read_and_written(json_t *json)
+{
+    gpuc__machine_proof *p = NULL;
+    json_t *again;
+
+    assert_non_null(json);
+    assert_int_equal(gpuc__proof_from_json(&p, json, NULL, NULL), GPUC_OK);
+    again = gpu_proof_json(p);
+    gpuc__proof_free(p);
+    json_decref(json);
+    return again;
+}
+
+static void test_gpu_proof_json__numbers_that_no_gpu_has(void **state)
+{
+    json_t *json = read_and_written(json_loads(
+        "{\"name\":\"m\",\"gpus\":[{\"index\":4294967296,\"memory_mib\":1e300},{\"index\":-7,"
+        "\"memory_mib\":0.5},{\"index\":2147483647,\"memory_mib\":-1}]}", 0, NULL));
+    json_t *gpus = json_object_get(json, "gpus");
+
+    assert_true(json_is_null(json_object_get(json_array_get(gpus, 0), "index")));
+    assert_true(json_number_value(json_object_get(json_array_get(gpus, 0), "memory_mib")) == 1e300);
+    assert_true(json_is_null(json_object_get(json_array_get(gpus, 1), "index")));
+    assert_true(json_number_value(json_object_get(json_array_get(gpus, 1), "memory_mib")) == 0.5);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(gpus, 2), "index")), 2147483647);
+    assert_true(json_is_null(json_object_get(json_array_get(gpus, 2), "memory_mib")));
+    json_decref(json);
+}
+
+/* More than this library would write of a GPU. */
+static void test_gpu_proof_json__much_of_one_gpu(void **state)
+{
+    size_t length = 5u << 20;
+    char *text = malloc(length + 1);
+    json_t *json;
+
+    assert_non_null(text);
+    memset(text, 'x', length);
+    text[length] = '\0';
+    json = read_and_written(
+        json_pack("{s:s, s:[{s:{s:s}}]}", "name", "m", "gpus", "nvidia_smi", "vbios", text));
+    json_decref(json);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gpu_proof_json__proof_comes_back_from_json),
         cmocka_unit_test(test_gpu_proof_json__a_gpu_by_either_name),
         cmocka_unit_test(test_gpu_proof_json__old_record),
+        cmocka_unit_test(test_gpu_proof_json__numbers_that_no_gpu_has),
+        cmocka_unit_test(test_gpu_proof_json__much_of_one_gpu),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
