@@ -254,6 +254,40 @@ static void test_report_forms__what_is_off_stays_off(void **state)
     gpuc_report_unref(report);
 }
 
+/* In whatever order their names come, and of two of one name the second. */
+static void test_report_forms__machines_by_name(void **state)
+{
+    gpuc__buf json = GPUC__BUF_INIT(1 << 16);
+    gpuc_report *report = NULL;
+    char *text, *at, name[32];
+
+    gpuc__put_open(&json, NULL, '{');
+    gpuc__put_text(&json, "cluster", "lab");
+    gpuc__put_open(&json, "machines", '[');
+    for (int i = 0; i < 2 * 101; i++) {
+        gpuc__put_open(&json, NULL, '{');
+        snprintf(name, sizeof(name), "m%03d", i * 37 % 101);
+        gpuc__put_text(&json, "name", name);
+        gpuc__put_text(&json, "driver", i < 101 ? "old" : "new");
+        gpuc__put_close(&json, '}');
+    }
+    gpuc__buf_puts(&json, "]}");
+    assert_int_equal(gpuc_report_from_json(&report, json.data, json.length, NULL), GPUC_OK);
+    assert_int_equal(gpuc__report_machine_verdict(report, "m100"), GPUC_CHECK_PASS);
+    assert_int_equal(gpuc__report_machine_verdict(report, "m1000"), -1);
+    assert_null(gpuc__report_machine(report, "a"));
+    text = at = gpuc_report_to_json(report);
+    for (int i = 0; i < 101; i++) {
+        snprintf(name, sizeof(name), "{\"name\":\"m%03d\"", i);
+        at = strstr(at, name);
+        assert_non_null(at);
+    }
+    expect_not_in(text, "\"old\"");
+    gpuc_free(text);
+    gpuc__buf_clear(&json);
+    gpuc_report_unref(report);
+}
+
 static void test_report_forms__what_is_no_report(void **state)
 {
     static const char *const texts[] = {
@@ -289,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_report_forms__table_fits),
         cmocka_unit_test(test_report_forms__json_comes_back),
         cmocka_unit_test(test_report_forms__what_is_off_stays_off),
+        cmocka_unit_test(test_report_forms__machines_by_name),
         cmocka_unit_test(test_report_forms__what_is_no_report),
     };
 

@@ -39,25 +39,42 @@ gpuc_report *gpuc_report_unref(gpuc_report *report)
     return NULL;
 }
 
+/* The first machine whose name does not come before that one. */
+static size_t place_of(const gpuc_report *report, const char *name)
+{
+    size_t low = 0, high = report->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (strcmp(report->machines[middle]->name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_at(const gpuc_report *report, size_t at, const char *name)
+{
+    return at < report->count && strcmp(report->machines[at]->name, name) == 0;
+}
+
 gpuc__machine_proof *gpuc__report_machine(gpuc_report *report, const char *name)
 {
-    for (size_t i = 0; i < report->count; i++) {
-        if (strcmp(report->machines[i]->name, name) == 0)
-            return report->machines[i];
-    }
-    return NULL;
+    size_t at = place_of(report, name);
+
+    return is_at(report, at, name) ? report->machines[at] : NULL;
 }
 
 int gpuc__report_add_machine(gpuc_report *report, gpuc__machine_proof *proof, gpuc_error **err)
 {
     gpuc__machine_proof **list;
-    size_t at = report->count;
+    size_t at = place_of(report, proof->name);
 
-    while (at > 0 && strcmp(report->machines[at - 1]->name, proof->name) > 0)
-        at--;
-    if (at > 0 && strcmp(report->machines[at - 1]->name, proof->name) == 0) {
-        gpuc__proof_free(report->machines[at - 1]);
-        report->machines[at - 1] = proof;
+    if (is_at(report, at, proof->name)) {
+        gpuc__proof_free(report->machines[at]);
+        report->machines[at] = proof;
         return GPUC_OK;
     }
     list = gpuc__realloc(report->machines, (report->count + 1) * sizeof(*list));
@@ -79,11 +96,9 @@ int gpuc__report_finish(gpuc_report *report, gpuc__rules *rules, gpuc_error **er
 
 int gpuc__report_machine_verdict(const gpuc_report *report, const char *name)
 {
-    for (size_t i = 0; i < report->count; i++) {
-        if (strcmp(report->machines[i]->name, name) == 0)
-            return gpuc__proof_verdict(report->machines[i]);
-    }
-    return -1;
+    size_t at = place_of(report, name);
+
+    return is_at(report, at, name) ? gpuc__proof_verdict(report->machines[at]) : -1;
 }
 
 int gpuc_report_verdict(const gpuc_report *report)
