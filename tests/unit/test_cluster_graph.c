@@ -322,7 +322,7 @@ static void test_cluster_graph__what_was_never_proven_has_not_failed(void **stat
     ASSERT_OK(gpuc__cluster_report(&report, w.cluster, NULL));
     text = gpuc_report_to_json(report);
     assert_non_null(strstr(text, "has not been proven yet"));
-    assert_true(!strstr(text, "\": \"fail\"") && !strstr(text, "\": \"pass\""));
+    assert_true(!strstr(text, "\":\"fail\"") && !strstr(text, "\":\"pass\""));
     gpuc_free(text);
     gpuc_report_unref(report);
     close_world(&w);
