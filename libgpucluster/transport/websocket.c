@@ -210,52 +210,78 @@ static void take_events(gpuc__websocket *ws)
     }
 }
 
-/* The head of the answer, or a part of it; what follows it are frames. */
-static void take_head(gpuc__websocket *ws, const char *bytes, size_t length)
+/* Behind the head of the answer, once all of it is there; else NULL. */
+static char *head_end(const gpuc__websocket *ws)
 {
-    char *stop;
-    size_t size, kept = ws->head.length;
+    char *stop = ws->head.length ? strstr(ws->head.data, "\r\n\r\n") : NULL;
 
-    if (!gpuc__buf_add(&ws->head, bytes, length)) {
-        gpuc__error_set(&ws->error, GPUC_ELIMIT, GPUC_DOMAIN_HTTP,
-                        "%s: the answer's head is larger than the %u bytes allowed", ws->where,
-                        HEAD_MAX);
-        end(ws);
-        return;
-    }
-    stop = strstr(ws->head.data, "\r\n\r\n");
-    if (!stop)
-        return;
-    size = (size_t)(stop - ws->head.data) + 4;
-    if (gpuc__ws_answer_is_cut(ws->head.data, ws->head.length - size))
-        return;
-    stop[2] = '\0'; /* frames may follow */
-    if (gpuc__ws_check_answer(ws->head.data, ws->accept, ws->subprotocol, ws->where, stop + 4,
-                              ws->head.length - size, &ws->error) != GPUC_OK) {
-        end(ws);
-        return;
-    }
+    return stop ? stop + 4 : NULL;
+}
+
+static int check_head(gpuc__websocket *ws, char *rest)
+{
+    rest[-2] = '\0'; /* frames may follow */
+    return gpuc__ws_check_answer(ws->head.data, ws->accept, ws->subprotocol, ws->where, rest,
+                                 ws->head.length - (size_t)(rest - ws->head.data), &ws->error);
+}
+
+static void head_too_large(gpuc__websocket *ws)
+{
+    gpuc__error_set(&ws->error, GPUC_ELIMIT, GPUC_DOMAIN_HTTP,
+                    "%s: the answer's head is larger than the %u bytes allowed", ws->where, HEAD_MAX);
+    end(ws);
+}
+
+static void become_open(gpuc__websocket *ws, const char *frames, size_t length)
+{
     ws->state = OPEN;
     uv_timer_stop(&ws->handles->timer);
-    if (gpuc__ws_reader_add(&ws->reader, bytes + (size - kept), length - (size - kept),
-                            &ws->error) != GPUC_OK)
+    if (gpuc__ws_reader_add(&ws->reader, frames, length, &ws->error) != GPUC_OK)
         end(ws);
     gpuc__buf_clear(&ws->head);
     if (!ws->over)
         ws->is.open(ws->is.data);
 }
 
+/* The head of the answer, or a part of it; what follows it are frames, or why there are none. */
+static void take_head(gpuc__websocket *ws, const char *bytes, size_t length)
+{
+    char *rest;
+    size_t size, kept = ws->head.length;
+
+    if (!gpuc__buf_add(&ws->head, bytes, length)) {
+        gpuc__error_nomem(&ws->error);
+        end(ws);
+        return;
+    }
+    rest = head_end(ws);
+    size = rest ? (size_t)(rest - ws->head.data) : ws->head.length;
+    if (size > HEAD_MAX)
+        head_too_large(ws);
+    else if (!rest || gpuc__ws_answer_is_cut(ws->head.data, ws->head.length - size))
+        return;
+    else if (check_head(ws, rest) != GPUC_OK)
+        end(ws);
+    else
+        become_open(ws, bytes + (size - kept), length - (size - kept));
+}
+
 /* Whether a refusal has come as far as it will: that is the error then. */
 static bool was_refused(gpuc__websocket *ws)
 {
-    char *stop = ws->state == SHAKING && ws->head.length ? strstr(ws->head.data, "\r\n\r\n") : NULL;
+    char *rest = ws->state == SHAKING ? head_end(ws) : NULL;
 
-    if (!stop)
-        return false;
-    stop[2] = '\0';
-    return gpuc__ws_check_answer(ws->head.data, ws->accept, ws->subprotocol, ws->where, stop + 4,
-                                 ws->head.length - (size_t)(stop + 4 - ws->head.data),
-                                 &ws->error) != GPUC_OK;
+    return rest && check_head(ws, rest) != GPUC_OK;
+}
+
+/* The connection broke with this error, consumed. */
+static void take_loss(gpuc__websocket *ws, gpuc_error *error)
+{
+    if (was_refused(ws))
+        gpuc_error_unref(error);
+    else
+        ws->error = error;
+    end(ws);
 }
 
 static void take_end(gpuc__websocket *ws)
@@ -272,13 +298,14 @@ static void take_end(gpuc__websocket *ws)
 static bool read_block(gpuc__websocket *ws)
 {
     char block[BLOCK];
+    gpuc_error *error = NULL;
     size_t n = 0;
-    int code = gpuc__http_read(&n, ws->request, block, sizeof(block), &ws->error);
+    int code = gpuc__http_read(&n, ws->request, block, sizeof(block), &error);
 
     if (code == GPUC__HTTP_AGAIN)
         return false;
     if (code < 0)
-        end(ws);
+        take_loss(ws, error);
     else if (n == 0)
         take_end(ws);
     else if (ws->state == SHAKING)
@@ -504,7 +531,7 @@ gpuc__websocket *gpuc__websocket_open(const gpuc__websocket_args *args)
     ws->http = gpuc__http_ref(args->http);
     ws->context = args->http->context;
     ws->task = (gpuc__task){.fn = pump, .data = ws};
-    gpuc__buf_init(&ws->head, HEAD_MAX);
+    gpuc__buf_init(&ws->head, HEAD_MAX + 2 * BLOCK); /* with the beginning of what follows */
     gpuc__buf_init(&ws->out, queue_max + COMPACT);
     gpuc__ws_reader_init(&ws->reader, args->message_max ? args->message_max : DEFAULT_MAX);
     if (!fill(ws, args)) {

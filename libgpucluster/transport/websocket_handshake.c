@@ -13,6 +13,7 @@
 #define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455, section 1.3 */
 #define SHA1_SIZE 20
 #define REASON_MAX 1024 /* of a refusal, waited for */
+#define TOLD_MAX 4000   /* of it, the beginning: of longer evidence the end is kept */
 
 bool gpuc__ws_accept(char out[GPUC__WS_ACCEPT_SIZE], const char *key)
 {
@@ -28,12 +29,14 @@ bool gpuc__ws_accept(char out[GPUC__WS_ACCEPT_SIZE], const char *key)
     return true;
 }
 
-/* The value of a header up to the line's end; NULL when it is not there. */
+/* The value of a header up to the line's end; NULL when it is not there. What may follow the head's empty
+ * line is no part of it. */
 static const char *header(const char *head, const char *name, size_t *length)
 {
     size_t n = strlen(name);
 
-    for (const char *line = strstr(head, "\r\n"); line; line = strstr(line + 2, "\r\n")) {
+    for (const char *line = strstr(head, "\r\n"); line && strncmp(line, "\r\n\r\n", 4) != 0;
+         line = strstr(line + 2, "\r\n")) {
         const char *value;
 
         if (strncasecmp(line + 2, name, n) != 0 || line[2 + n] != ':')
@@ -88,7 +91,7 @@ static int refuse(int status, const char *where, const char *rest, size_t rest_l
                                                  "WebSocket",
                     where, status);
     gpuc__error_native(err, status);
-    gpuc__error_evidence(err, rest, rest_length);
+    gpuc__error_evidence(err, rest, rest_length < TOLD_MAX ? rest_length : TOLD_MAX);
     gpuc__error_retryable(err, status == 429 || status >= 500);
     return code;
 }

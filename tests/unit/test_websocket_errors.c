@@ -1,22 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every way in which the other end of a WebSocket can be wrong. */
+#include <fcntl.h>
+
 #include "support/ws_client.h"
+
+#define FORBIDDEN(length) "HTTP/1.1 403 No\r\nContent-Length: " #length "\r\n\r\nyou"
+
+/* The connection is reset, not ended. */
+static void reset(int fd)
+{
+    const struct linger at_once = {1, 0};
+    int nowhere = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    usleep(50000); /* what was sent before is read before */
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    dup2(nowhere, fd);
+    close(nowhere);
+}
+
+/* A 403, whose head and reason come as the path asks for; false: it asks for none. */
+static bool forbid(const char *path, int fd)
+{
+    char page[20000];
+
+    if (strstr(path, "forbidden")) {
+        http_server_answer(fd, 403, "you lack iap.access");
+    } else if (strstr(path, "page")) {
+        memset(page, 'a', sizeof(page));
+        http_server_puts(fd, FORBIDDEN(20003));
+        usleep(50000);
+        http_server_write(fd, page, sizeof(page));
+    } else if (strstr(path, "reset")) {
+        http_server_puts(fd, FORBIDDEN(19));
+        reset(fd);
+    } else if (strstr(path, "quotes")) {
+        http_server_puts(fd, "HTTP/1.1 403 No\r\n\r\nyou\r\nContent-Length: 99\r\n");
+        http_server_hang(fd);
+    } else if (strstr(path, "apart")) {
+        http_server_puts(fd, FORBIDDEN(19));
+        usleep(50000);
+        http_server_puts(fd, " lack iap.access");
+    } else if (strstr(path, "half") || strstr(path, "waits")) {
+        http_server_puts(fd, FORBIDDEN(19));
+        if (strstr(path, "waits"))
+            http_server_hang(fd);
+    } else {
+        return false;
+    }
+    return true;
+}
 
 /* Instead of agreeing, as the path asks for; false: it is to agree. */
 static bool refuse(const char *path, char *head, int fd)
 {
     static char long_line[20000];
 
-    if (strstr(path, "forbidden")) {
-        http_server_answer(fd, 403, "you lack iap.access");
-    } else if (strstr(path, "apart") || strstr(path, "half") || strstr(path, "waits")) {
-        http_server_puts(fd, "HTTP/1.1 403 No\r\nContent-Length: 19\r\n\r\nyou");
-        if (strstr(path, "apart")) {
-            usleep(50000);
-            http_server_puts(fd, " lack iap.access");
-        } else if (strstr(path, "waits")) {
-            http_server_hang(fd);
-        }
+    if (forbid(path, fd)) {
+        return true;
     } else if (strstr(path, "busy")) {
         http_server_answer(fd, 503, "later");
     } else if (strstr(path, "ok200")) {
@@ -72,7 +112,8 @@ static void test_websocket_errors__classes_of_failure(void **state)
         int error, native, code, opened;
     } cases[] = {
         {"/forbidden", GPUC_EPERM, 403, 0, 0}, {"/apart", GPUC_EPERM, 403, 0, 0},
-        {"/half", GPUC_EPERM, 403, 0, 0},      {"/waits", GPUC_EPERM, 403, 0, 0}, {"/busy", GPUC_EHTTP, 503, 0, 0},
+        {"/half", GPUC_EPERM, 403, 0, 0},      {"/waits", GPUC_EPERM, 403, 0, 0},
+        {"/reset", GPUC_EPERM, 403, 0, 0},     {"/busy", GPUC_EHTTP, 503, 0, 0},
         {"/ok200", GPUC_EPROTO, 200, 0, 0},    {"/garbage", GPUC_EPROTO, 0, 0, 0},
         {"/accept", GPUC_EPROTO, 0, 0, 0},     {"/protocol", GPUC_EPROTO, 0, 0, 0},
         {"/noupgrade", GPUC_EPROTO, 0, 0, 0},  {"/endless", GPUC_ELIMIT, 0, 0, 0},
@@ -89,7 +130,7 @@ static void test_websocket_errors__classes_of_failure(void **state)
         run(&t, (gpuc__websocket_args){.path = cases[i].path,
                                        .subprotocol = PROTOCOL,
                                        .message_max = 1000,
-                                       .open_ms = 400});
+                                       .open_ms = strstr("/hang /waits", cases[i].path) ? 1000 : 20000});
         if (t.error != cases[i].error || t.code != cases[i].code)
             print_error("%s: %d %s\n", cases[i].path, t.code, t.message ? t.message : "no error");
         assert_int_equal(t.error, cases[i].error);
@@ -99,12 +140,34 @@ static void test_websocket_errors__classes_of_failure(void **state)
         if (cases[i].native)
             assert_int_equal(t.native, cases[i].native);
         if (cases[i].native == 403)
-            assert_string_equal(t.evidence, strstr("/half /waits", cases[i].path) ? "you"
-                                                                                  : "you lack iap.access");
+            assert_string_equal(t.evidence, strstr("/half /waits /reset", cases[i].path)
+                                                ? "you" : "you lack iap.access");
         if (t.code == 4003)
             assert_string_equal(t.reason, "failed to connect to backend");
         clear(&t);
     }
+    finish();
+}
+
+static void expect_refusal(const char *path, const char *why)
+{
+    uint64_t begun = gpuc__clock_ms();
+    talk t = {0};
+
+    run(&t, (gpuc__websocket_args){.path = path, .open_ms = 8000});
+    if (t.error != GPUC_EPERM)
+        fail_msg("%s", t.message);
+    assert_non_null(strstr(t.evidence, why));
+    assert_true(gpuc__clock_ms() - begun < 7000);
+    clear(&t);
+}
+
+/* One that says more than is wanted, and one whose words look like a header: they are no part of it. */
+static void test_websocket_errors__refusals_of_many_words(void **state)
+{
+    begin(serve_wrong);
+    expect_refusal("/page", "youaaa");
+    expect_refusal("/quotes", "Content-Length: 99");
     finish();
 }
 
@@ -132,6 +195,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test(test_websocket_errors__##name)
     const struct CMUnitTest tests[] = {
         TEST(classes_of_failure),
+        TEST(refusals_of_many_words),
         TEST(a_bad_header_and_a_closed_port),
     };
 
