@@ -8,6 +8,7 @@
 #include "cluster/chain.h"
 #include "cluster/look.h"
 #include "cluster/mark.h"
+#include "cluster/rules.h"
 #include "kube/node.h"
 #include "kube/status.h"
 #include "util/alloc.h"
@@ -244,7 +245,10 @@ static void look_at_machine(gpuc__action *action)
     gpuc_error *error = NULL;
 
     action->cancel_work = cancel_look;
-    if (gpuc__look_start(&c->look, &args, &error) < 0)
+    if (gpuc__cluster_rules(&args.rules, action->cluster, &error) == GPUC_OK)
+        gpuc__look_start(&c->look, &args, &error);
+    gpuc__rules_unref(args.rules);
+    if (error)
         finish(action, error);
 }
 

@@ -86,6 +86,8 @@ static void finish(gpuc__graph *graph)
     gpuc__graph_free(graph);
 }
 
+static const char *switched_off[4]; /* checks, by the user */
+
 /* Runs the step on this machine; NULL words: it goes well. How often the plugin was ended. */
 static int run(const char *name, kube_step *steps, int code, const char *words)
 {
@@ -93,6 +95,8 @@ static int run(const char *name, kube_step *steps, int code, const char *words)
     int deleted;
 
     begin(steps);
+    for (size_t i = 0; switched_off[i]; i++)
+        ASSERT_OK(gpuc_cluster_set_check(cluster, switched_off[i], "off", NULL));
     finish(start(name));
     for (error = ended_with; error && gpuc_error_cause(error); error = gpuc_error_cause(error))
         ;
@@ -205,6 +209,20 @@ static void test_node_gpus__not_while_the_machine_has_lost_one(void **state)
     assert_int_equal(run("lost", steps, GPUC_EPROOF, "lost: the proof failed at gpu."), 0);
 }
 
+/* Unless that is not to be checked. */
+static void test_node_gpus__what_is_switched_off_does_not_hold_it_up(void **state)
+{
+    kube_step steps[] = {ASKED(3, "1", "8"), ASKED(1, "8", "8"), WAITED("8", "8"), FACTS(OURS, RUNS),
+                         DELETED(200, "{}"), {NULL}};
+    int deleted;
+
+    switched_off[0] = "gpu.pci.present";
+    switched_off[1] = "gpu.count";
+    deleted = run("lost", steps, 0, NULL);
+    switched_off[0] = switched_off[1] = NULL;
+    assert_int_equal(deleted, 1);
+}
+
 #undef NAME
 #define NAME "gone"
 
@@ -239,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_node_gpus__the_node_cannot_be_asked),
         cmocka_unit_test(test_node_gpus__cancelled_while_it_waits),
         cmocka_unit_test(test_node_gpus__not_while_the_machine_has_lost_one),
+        cmocka_unit_test(test_node_gpus__what_is_switched_off_does_not_hold_it_up),
         cmocka_unit_test(test_node_gpus__nor_when_it_cannot_be_looked_at),
     };
 
