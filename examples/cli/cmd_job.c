@@ -155,6 +155,8 @@ static int check_wish(const cli *c, const wish *w)
     if (w->cluster && (w->kubeconfig || w->context))
         return usage_error(c, "run wants a cluster of gpucluster's (-c) or a kubeconfig (--kubeconfig, "
                               "--context), not both");
+    if (w->kubeconfig && !*w->kubeconfig)
+        return usage_error(c, "--kubeconfig wants FILE, or \"default\"; it is empty");
     return EXIT_DONE;
 }
 

@@ -99,8 +99,9 @@ GPUC_API int gpuc_job_set(gpuc_job *job, const char *key, const char *value, gpu
  * @param[in]  job  not NULL.
  * @param[out] err  NULL or where an error goes.
  * @return GPUC_OK, GPUC_ESTATE (started already, or the cluster is not up), GPUC_ENOTFOUND (no machine to
- *         run on, no such kubeconfig), GPUC_EPERM or GPUC_EIO (the kubeconfig), GPUC_EUNSUPPORTED (a
- *         kubeconfig with a plugin that was not allowed), GPUC_EINVAL (a manifest that cannot be run),
+ *         run on; no such kubeconfig or context), GPUC_EINVAL (a manifest that cannot be run; a kubeconfig
+ *         that is none), GPUC_EPERM, GPUC_EIO or GPUC_ELIMIT (reading the kubeconfig), GPUC_EUNSUPPORTED (a
+ *         kubeconfig with a plugin that was not allowed, or with what is never done),
  *         GPUC_EBUSY (with "verify": another operation of this program is at the cluster's machines),
  *         GPUC_ENOMEM.
  * @blocking on the disk

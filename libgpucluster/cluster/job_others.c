@@ -39,10 +39,8 @@ int gpuc__job_others_open(gpuc_job *job, gpuc_error **err)
     cluster->name = others.name;
     gpuc__kube_unref(cluster->kube); /* of a start that failed */
     cluster->kube = others.kube;
-    if (job->namespace_)
-        gpuc__free(others.namespace_);
-    else
-        job->namespace_ = others.namespace_;
+    gpuc__free(job->context_namespace);
+    job->context_namespace = others.namespace_;
     json_decref(job->nodes);
     job->nodes = json_object();
     if (!job->nodes || (job->only_node && !gpuc__job_others_lists(job) &&
@@ -184,8 +182,8 @@ void gpuc__job_others_ask(gpuc_job *job, void (*next)(gpuc_job *job))
     job->next = next;
     if (job->kind)
         wait_for(job, gpuc__access_review(job->kube, gpuc__others_rights + first,
-                                          GPUC__OTHERS_LOOK - first, job->namespace_, ask_ms(job),
-                                          on_reviewed, job));
+                                          GPUC__OTHERS_LOOK - first, gpuc__job_namespace(job),
+                                          ask_ms(job), on_reviewed, job));
     else
         ask_nodes(job);
 }

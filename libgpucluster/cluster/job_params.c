@@ -66,19 +66,27 @@ static int set_image(gpuc_job *job, const char *key, const char *value, gpuc_err
     return set_text(&job->image, value, err);
 }
 
+/* A name of at most so many lower-case letters, digits and -. */
+static int set_label(char **field, const char *key, const char *value, size_t max, gpuc_error **err)
+{
+    size_t length = strlen(value);
+    char wanted[80];
+
+    snprintf(wanted, sizeof(wanted), "a name of at most %zu lower-case letters, digits and -", max);
+    if (!length || length > max || strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-") != length ||
+        value[0] == '-' || value[length - 1] == '-')
+        return bad_value(key, value, wanted, err);
+    return set_text(field, value, err);
+}
+
 static int set_namespace(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
 {
-    return set_text(&job->namespace_, value, err);
+    return set_label(&job->namespace_, key, value, 63, err);
 }
 
 static int set_name(gpuc_job *job, const char *key, const char *value, gpuc_error **err)
 {
-    size_t length = strlen(value);
-
-    if (!length || length > 30 || strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-") != length ||
-        value[0] == '-' || value[length - 1] == '-')
-        return bad_value(key, value, "a name of at most 30 lower-case letters, digits and -", err);
-    return set_text(&job->name, value, err);
+    return set_label(&job->name, key, value, 30, err);
 }
 
 /* The nodes of others are known to their API server alone. */

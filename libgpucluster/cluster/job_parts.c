@@ -54,6 +54,11 @@ gpuc__job_per gpuc__job_per_of(const gpuc_job *job)
     return job->kind || job->only_node ? GPUC__PER_NODE : GPUC__PER_GIVEN;
 }
 
+const char *gpuc__job_namespace(const gpuc_job *job)
+{
+    return job->namespace_ ? job->namespace_ : job->context_namespace;
+}
+
 /* The error of a manifest's object, with the place where it stands. */
 static int at_place(const json_t *entry, int rc, gpuc_error **err)
 {
@@ -67,7 +72,7 @@ static int at_place(const json_t *entry, int rc, gpuc_error **err)
 static int add_workload(gpuc_job *job, const json_t *entry, const char *node, gpuc_error **err)
 {
     const gpuc__job_given given = {.run_id = job->run_id,
-                                   .namespace_ = job->namespace_,
+                                   .namespace_ = gpuc__job_namespace(job),
                                    .node = node,
                                    .deadline_s = job->deadline_s ? job->deadline_s
                                                                  : GIVEN_DEADLINE_S,
@@ -138,7 +143,7 @@ static int add_for_nodes(gpuc_job *job, const json_t *entry, gpuc_error **err)
 static int add_document(gpuc_job *job, const json_t *entry, gpuc_error **err)
 {
     const json_t *object = json_object_get(entry, "object");
-    const gpuc__job_given given = {.run_id = job->run_id, .namespace_ = job->namespace_};
+    const gpuc__job_given given = {.run_id = job->run_id, .namespace_ = gpuc__job_namespace(job)};
     json_t *copy = NULL;
     int rc;
 
@@ -228,7 +233,7 @@ static int start_part(gpuc__job_part *part, gpuc_error **err)
         .params = {.kind = job->name ? job->name : job->kind,
                    .run_id = job->run_id,
                    .node = part->node,
-                   .namespace_ = job->namespace_,
+                   .namespace_ = gpuc__job_namespace(job),
                    .image = job->image,
                    .command = job->command,
                    .args = job->args,

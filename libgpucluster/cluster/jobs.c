@@ -42,6 +42,7 @@ static void job_free(void *data)
     gpuc__free(job->name);
     gpuc__free(job->image);
     gpuc__free(job->namespace_);
+    gpuc__free(job->context_namespace);
     gpuc__free(job->only_node);
     gpuc__free(job->runtime_class);
     gpuc__free(job->kubeconfig);

@@ -48,6 +48,7 @@ struct gpuc_job {
     bool json;           /* its kind prints its result as JSON */
     bool verify;         /* its machines are looked at again beforehand */
     char *kubeconfig, *kube_context; /* of a cluster that others made; NULL: of ours */
+    char *context_namespace; /* of that context; NULL: not known yet */
     bool exec;           /* the kubeconfig's plugins may run */
     json_t *nodes;       /* of others, those to run on: {NODE: its GPUs}; NULL: not known yet */
     gpuc__job_look *looks;
@@ -77,6 +78,7 @@ void gpuc__job_lines_clear(gpuc__job_lines *lines);
 
 /* job_parts.c */
 gpuc__job_per gpuc__job_per_of(const gpuc_job *job); /* never unset */
+const char *gpuc__job_namespace(const gpuc_job *job); /* NULL: "default" */
 int gpuc__job_parts_make(gpuc_job *job, gpuc_error **err);
 void gpuc__job_parts_free(gpuc_job *job);
 /* Begins all of them; their ends call gpuc__job_part_over, never inside this call but for one that
@@ -96,7 +98,8 @@ int gpuc__job_others_open(gpuc_job *job, gpuc_error **err);
 /* Whether its nodes must be listed before its parts can be made. */
 bool gpuc__job_others_lists(const gpuc_job *job);
 /* Asks for its rights, the runtime class and its nodes, and makes its parts where they hang on those;
- * next comes on the loop unless there is no memory, also after an error, which job->error then has. */
+ * next comes also after an error, which job->error then has, and within the call when there is nothing to
+ * ask or no memory. */
 void gpuc__job_others_ask(gpuc_job *job, void (*next)(gpuc_job *job));
 
 /* job_verify.c */

@@ -262,7 +262,7 @@ static void fleet_begin(const char *nodes, const char *pods)
     http_server_start(&fleet.server, NULL, fleet_serve, NULL);
 }
 
-/* The way to it, with the current context "lab" and its namespace "team". */
+/* The way to it, with the current context "lab" and its namespace "team", beside "hall" with "guests". */
 static void fleet_kubeconfig(const char *path)
 {
     FILE *f = fopen(path, "w");
@@ -270,6 +270,7 @@ static void fleet_kubeconfig(const char *path)
     fprintf(f,
             "clusters:\n- {name: c, cluster: {server: '%s'}}\n"
             "contexts:\n- {name: lab, context: {cluster: c, user: u, namespace: team}}\n"
+            "- {name: hall, context: {cluster: c, user: u, namespace: guests}}\n"
             "users:\n- {name: u, user: {token: abc}}\ncurrent-context: lab\n",
             fleet.server.url);
     fclose(f);

@@ -152,6 +152,10 @@ static void test_jobs_others__manifests(void **state)
     end();
     begin(FLEET, NULL);
     ends(GPUC_EINVAL, "no Job and no Pod");
+    ASSERT_OK(gpuc_job_add_text(job, JOB_YAML, strlen(JOB_YAML), "m.yaml", NULL));
+    set("context", "hall"); /* another start, another place */
+    ends(GPUC_OK, "");
+    assert_string_equal(made(0, "metadata", "namespace"), "guests");
     end();
 }
 
@@ -217,6 +221,8 @@ static void test_jobs_others__wrong_beforehand(void **state)
     assert_non_null(strstr(gpuc_error_remedy(error), "gpucluster verify --kubeconfig"));
     error = gpuc_error_unref(error);
     assert_int_equal(gpuc_job_set(job, "node", "No such", NULL), GPUC_EINVAL);
+    assert_int_equal(gpuc_job_set(job, "namespace", "", NULL), GPUC_EINVAL);
+    assert_int_equal(gpuc_job_set(job, "namespace", "Team_a", NULL), GPUC_EINVAL);
     assert_int_equal(gpuc_job_set(job, "exec", "yes", NULL), GPUC_EINVAL);
     set("exec", "true");
     set("context", "nowhere");
