@@ -245,13 +245,13 @@ static gpuc_error *failure(gpuc__job_run *r, int code, const char *what)
 }
 
 /* Whether its pods have been heard of at all, which the Job's own end may precede, and all that it counts
- * as succeeded have been seen to end: when their watch lags, their logs are yet to begin. */
+ * as ended so have been seen to end: when their watch lags, their logs are yet to begin. */
 static bool are_pods_known(const gpuc__job_run *r)
 {
-    const json_t *succeeded = gpuc__json_at(r->job, "status", "succeeded", NULL);
+    bool well = strcmp(r->now.phase, "Succeeded") == 0;
+    const json_t *ended = gpuc__json_at(r->job, "status", well ? "succeeded" : "failed", NULL);
 
-    return r->pods_listed && (strcmp(r->now.phase, "Succeeded") != 0 ||
-                              (json_int_t)gpuc__job_pods_succeeded(r) >= json_integer_value(succeeded));
+    return r->pods_listed && (json_int_t)gpuc__job_pods_ended(r, well) >= json_integer_value(ended);
 }
 
 /* The error of a run that ended well but for its logs; NULL when they are read. */

@@ -95,8 +95,9 @@ bool gpuc__job_pods_look(gpuc__job_run *run);
 bool gpuc__job_pods_logs_done(const gpuc__job_run *run);
 /* Cancels what is still being read; false: nothing was. */
 bool gpuc__job_pods_cancel(gpuc__job_run *run);
-/* How many are known to have ended well, or were taken away with their logs being read. */
-size_t gpuc__job_pods_succeeded(const gpuc__job_run *run);
+/* How many are known to have ended well, or were taken away with their logs being read; or badly, or were
+ * taken away at all. */
+size_t gpuc__job_pods_ended(const gpuc__job_run *run, bool well);
 uint64_t gpuc__job_pods_lines(const gpuc__job_run *run);
 /* The first log that is not whole; borrowed. */
 gpuc_error **gpuc__job_pods_log_error(gpuc__job_run *run);

@@ -340,18 +340,27 @@ bool gpuc__job_pods_logs_done(const gpuc__job_run *r)
     return true;
 }
 
-size_t gpuc__job_pods_succeeded(const gpuc__job_run *r)
+static bool has_ended_well(const gpuc__job_pod *pod)
+{
+    bool begun = pod->container_count > 0;
+
+    for (size_t k = 0; k < pod->container_count; k++)
+        begun = begun && pod->containers[k].log_begun;
+    return has_phase(pod, "Succeeded") || (pod->deleted && begun);
+}
+
+static bool has_ended_badly(const gpuc__job_pod *pod)
+{
+    return has_phase(pod, "Failed") || pod->deleted ||
+           gpuc__json_at(pod->object, "metadata", "deletionTimestamp", NULL);
+}
+
+size_t gpuc__job_pods_ended(const gpuc__job_run *r, bool well)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < r->pod_count; i++) {
-        const gpuc__job_pod *pod = r->pods[i];
-        bool begun = pod->container_count > 0;
-
-        for (size_t k = 0; k < pod->container_count; k++)
-            begun = begun && pod->containers[k].log_begun;
-        n += has_phase(pod, "Succeeded") || (pod->deleted && begun);
-    }
+    for (size_t i = 0; i < r->pod_count; i++)
+        n += well ? has_ended_well(r->pods[i]) : has_ended_badly(r->pods[i]);
     return n;
 }
 

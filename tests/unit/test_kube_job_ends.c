@@ -167,6 +167,10 @@ static void test_job_ends__a_job_that_stays_through_a_gap_goes_on(void **state)
     job_end(&o);
 }
 
+#define POD_FAILED                                                                                 \
+    JOB_POD(JOB_ONE, "{\"phase\":\"Failed\",\"containerStatuses\":[{\"name\":\"t\",\"state\":{"      \
+                     "\"terminated\":{\"reason\":\"Error\",\"exitCode\":9}}}]}")
+
 /* Its Job has failed before its pods have been listed: the pod still tells why. */
 static void test_job_ends__a_failed_pod_is_heard_of_late(void **state)
 {
@@ -177,10 +181,28 @@ static void test_job_ends__a_failed_pod_is_heard_of_late(void **state)
                   "\"Failed\",\"status\":\"True\",\"reason\":\"BackoffLimitExceeded\"}]}}")},
         JOB_QUIET("/jobs?watch"),
         {"GET", "/pods?limit", 200,
-         JOB_LIST(JOB_POD(JOB_ONE, "{\"phase\":\"Failed\",\"containerStatuses\":[{\"name\":\"t\",\"state\":{"
-                                   "\"terminated\":{\"reason\":\"Error\",\"exitCode\":9}}}]}")),
-         KUBE_WAIT},
+         JOB_LIST(POD_FAILED), KUBE_WAIT},
         JOB_QUIET("/pods?watch"), {"GET", "/log?", 200, T "last\n", .times = -1}, JOB_DELETED, {NULL}};
+    job_outcome o = {0};
+
+    job_start(&o, steps);
+    job_wait(&o);
+    assert_int_equal(gpuc_error_native_code(o.error), 9);
+    assert_string_equal(o.log, "last|");
+    job_end(&o);
+}
+
+/* The same when the list came before its pods did. */
+static void test_job_ends__a_failed_pod_is_heard_of_after_the_list(void **state)
+{
+    kube_step steps[] = {
+        JOB_CREATED,
+        {"GET", "/jobs?limit", 200,
+         JOB_LIST("{\"metadata\":{\"name\":\"t-r1\",\"uid\":\"ju\"},\"status\":{\"failed\":1,\"conditions\":[{"
+                  "\"type\":\"Failed\",\"status\":\"True\",\"reason\":\"BackoffLimitExceeded\"}]}}")},
+        JOB_QUIET("/jobs?watch"), {"GET", "/pods?limit", 200, JOB_LIST("")},
+        {"GET", "/pods?watch", 200, JOB_EVENT("ADDED", POD_FAILED), KUBE_WAIT | KUBE_HANG},
+        {"GET", "/log?", 200, T "last\n", .times = -1}, JOB_DELETED, {NULL}};
     job_outcome o = {0};
 
     job_start(&o, steps);
@@ -235,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_job_ends__a_job_that_a_gap_replaced_is_deleted),
         cmocka_unit_test(test_job_ends__a_job_that_stays_through_a_gap_goes_on),
         cmocka_unit_test(test_job_ends__a_failed_pod_is_heard_of_late),
+        cmocka_unit_test(test_job_ends__a_failed_pod_is_heard_of_after_the_list),
         cmocka_unit_test(test_job_ends__a_sidecar_is_over_with_its_pod),
     };
 
