@@ -7,14 +7,12 @@
 #include "core/context.h"
 #include "kube/call.h"
 #include "kube/job_internal.h"
-#include "kube/node.h"
 #include "kube/status.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
 #define TICK_MS 1000
 #define EVENTS_EVERY_MS 3000
-#define NODE_EVERY_MS 3000
 #define MARGIN_MS 60000      /* over the workload's own deadline, which the cluster enforces */
 #define JOB_VERDICT_MS 5000  /* a failed pod: for the Job to say whether it was the deadline */
 #define LOGS_MS 90000        /* after the end of all and the last line: for the rest of the logs */
@@ -37,7 +35,9 @@ static void run_free(gpuc__job_run *r)
     gpuc__free(r->why_remedy);
     json_decref(r->job);
     json_decref(r->events);
+    gpuc__free(r->node_name);
     json_decref(r->node_object);
+    json_decref(r->tainted);
     gpuc__reason_clear(&r->now);
     gpuc_error_unref(r->error);
     gpuc__kube_unref(r->kube);
@@ -62,7 +62,7 @@ void gpuc__job_run_stop_nomem(gpuc__job_run *r)
     stop(r, error);
 }
 
-static void begin_child(gpuc__job_run *r, int which, gpuc__kube_call *call)
+void gpuc__job_child(gpuc__job_run *r, int which, gpuc__kube_call *call)
 {
     r->children[which] = call;
     if (!call)
@@ -317,8 +317,6 @@ static void check_patience(gpuc__job_run *r)
         stop(r, failure(r, GPUC_EREMOTE, r->now.lost ? "cannot go on" : "cannot start"));
 }
 
-static void look_at_node(gpuc__job_run *r);
-
 void gpuc__job_run_evaluate(gpuc__job_run *r)
 {
     gpuc__reason next;
@@ -334,72 +332,10 @@ void gpuc__job_run_evaluate(gpuc__job_run *r)
                 check_patience(r);
             else if (logs_over(r))
                 conclude(r);
-            look_at_node(r);
+            gpuc__job_node_look(r);
         }
     }
     settle(r);
-}
-
-/* ---- its node ---- */
-
-static bool condition_is(const json_t *pod, const char *type, const char *status)
-{
-    const json_t *c;
-    size_t i;
-
-    json_array_foreach(gpuc__json_at(pod, "status", "conditions", NULL), i, c)
-    {
-        const char *its = gpuc__json_text(c, "type", NULL);
-
-        if (its && strcmp(its, type) == 0)
-            return gpuc__job_same(gpuc__json_text(c, "status", NULL), status);
-    }
-    return false;
-}
-
-/* The node that may be what is wrong: the one that a pod waits for, or where the control plane has
- * called a pod not ready although its containers were. */
-static const char *doubtful_node(const gpuc__job_run *r)
-{
-    for (size_t i = 0; i < r->pod_count; i++) {
-        const gpuc__job_pod *pod = r->pods[i];
-
-        if (pod->now.ended || pod->deleted)
-            continue;
-        if (r->node && condition_is(pod->object, "PodScheduled", "False"))
-            return r->node;
-        if (condition_is(pod->object, "Ready", "False") &&
-            condition_is(pod->object, "ContainersReady", "True"))
-            return gpuc__json_text(pod->object, "spec", "nodeName", NULL);
-    }
-    return NULL;
-}
-
-static void on_node(void *data, json_t *result, gpuc_error *error)
-{
-    gpuc__job_run *r = data;
-    bool missing = error && gpuc_error_code(error) == GPUC_ENOTFOUND;
-
-    r->children[GPUC__JOB_NODE] = NULL;
-    gpuc_error_unref(error); /* who may not read nodes learns less */
-    json_decref(r->node_object);
-    r->node_object = missing ? json_null() : json_incref(result);
-    gpuc__job_run_evaluate(r);
-}
-
-static void look_at_node(gpuc__job_run *r)
-{
-    const char *name = r->stopping || r->now.ended ? NULL : doubtful_node(r);
-    uint64_t now = gpuc__clock_ms();
-
-    if (!name) {
-        json_decref(r->node_object);
-        r->node_object = NULL;
-    } else if (!r->children[GPUC__JOB_NODE] &&
-               (!r->node_at || now - r->node_at >= NODE_EVERY_MS)) {
-        r->node_at = now;
-        begin_child(r, GPUC__JOB_NODE, gpuc__node_get(r->kube, name, on_node, r));
-    }
 }
 
 /* ---- watches ---- */
@@ -501,7 +437,7 @@ static void begin_watch(gpuc__job_run *r, int which)
                                               .data = r});
     gpuc__free(path);
     gpuc__free(query);
-    begin_child(r, which, call);
+    gpuc__job_child(r, which, call);
 }
 
 /* ---- events and the tick ---- */
@@ -539,9 +475,9 @@ static void begin_events(gpuc__job_run *r, const json_t *object)
         return;
     path = gpuc__kube_path("/api/v1/namespaces/%s/events", r->namespace_, NULL);
     query = gpuc__kube_path("fieldSelector=involvedObject.uid%%3D%s", uid, NULL);
-    begin_child(r, GPUC__JOB_EVENTS,
-                path && query ? gpuc__kube_list(r->kube, path, query, REQUEST_MS, on_events, r)
-                              : NULL);
+    gpuc__job_child(r, GPUC__JOB_EVENTS,
+                    path && query ? gpuc__kube_list(r->kube, path, query, REQUEST_MS, on_events, r)
+                                  : NULL);
     gpuc__free(path);
     gpuc__free(query);
 }
@@ -557,7 +493,7 @@ static void on_tick(void *data, json_t *result, gpuc_error *error)
         if (silent && !r->now.ended && !r->children[GPUC__JOB_EVENTS] &&
             gpuc__clock_ms() - r->events_at >= EVENTS_EVERY_MS)
             begin_events(r, silent);
-        begin_child(r, GPUC__JOB_TICK, gpuc__kube_delay(r->kube, TICK_MS, on_tick, r));
+        gpuc__job_child(r, GPUC__JOB_TICK, gpuc__kube_delay(r->kube, TICK_MS, on_tick, r));
     }
     gpuc__job_run_evaluate(r);
 }
@@ -572,7 +508,7 @@ static void begin_watching(gpuc__job_run *r, json_t *object)
         begin_watch(r, GPUC__JOB_JOBS);
     }
     begin_watch(r, GPUC__JOB_PODS);
-    begin_child(r, GPUC__JOB_TICK, gpuc__kube_delay(r->kube, TICK_MS, on_tick, r));
+    gpuc__job_child(r, GPUC__JOB_TICK, gpuc__kube_delay(r->kube, TICK_MS, on_tick, r));
 }
 
 static void on_existing(void *data, json_t *result, gpuc_error *error)
@@ -618,11 +554,11 @@ static void on_created(void *data, json_t *result, gpuc_error *error)
         return;
     }
     gpuc_error_unref(error);
-    begin_child(r, GPUC__JOB_CREATE,
-                gpuc__kube_send(r->kube, &(gpuc__kube_args){.method = "GET",
-                                                            .path = r->path,
-                                                            .done = on_existing,
-                                                            .data = r}));
+    gpuc__job_child(r, GPUC__JOB_CREATE,
+                    gpuc__kube_send(r->kube, &(gpuc__kube_args){.method = "GET",
+                                                                .path = r->path,
+                                                                .done = on_existing,
+                                                                .data = r}));
     settle(r);
 }
 

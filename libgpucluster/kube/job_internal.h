@@ -49,14 +49,17 @@ struct gpuc__job_run {
     char *uid;    /* of the workload, once it is known that it is ours */
     bool is_pod;  /* the workload is a bare Pod */
     bool single;  /* one pod and no second try: its end is the run's */
-    json_t *job, *events, *node_object;
+    json_t *job, *events;
+    char *node_name;      /* of the node that seems to be the trouble */
+    json_t *node_object;  /* that one; JSON null: there is none */
+    json_t *tainted;      /* nodes with taints, while a pod may find no node for them: an array */
     char *path, *collection; /* of the workload */
     gpuc__job_pod **pods;
     size_t pod_count, pod_room;
     gpuc__kube_call *children[GPUC__JOB_CHILDREN];
     gpuc__reason now;        /* of the pod that tells most, or of the job */
     gpuc__job_pod *telling;  /* that pod; NULL: the job itself */
-    uint64_t begun, deadline, reason_since, ended_at, events_at, node_at;
+    uint64_t begun, deadline, reason_since, ended_at, events_at, node_at, tainted_at;
     char *why, *why_remedy;  /* the last known reason why a pod does not start */
     bool may_exist;          /* the workload may have been made, whatever the answer was */
     bool created, log_begun, stopping, cleaned, cancelled, job_listed, pods_listed;
@@ -76,6 +79,11 @@ char *gpuc__job_node_name(const char *name, const char *run_id, const char *node
 /* job.c */
 void gpuc__job_run_evaluate(gpuc__job_run *run);
 void gpuc__job_run_stop_nomem(gpuc__job_run *run);
+/* NULL, without memory, stops the run. */
+void gpuc__job_child(gpuc__job_run *run, int which, gpuc__kube_call *call);
+
+/* job_node.c: asks for what of nodes may be the trouble, again and again while it may be. */
+void gpuc__job_node_look(gpuc__job_run *run);
 
 /* job_clean.c */
 bool gpuc__job_same(const char *a, const char *b); /* equal, or both NULL */

@@ -296,12 +296,13 @@ void gpuc__job_pods_synced(gpuc__job_run *r)
     }
 }
 
-static bool is_of(const gpuc__job_pod *pod, const json_t *node)
+/* Whether the node that was asked for is the pod's, or the one that it is for. */
+static bool is_its_node(const gpuc__job_pod *pod)
 {
-    const char *name = gpuc__json_text(node, "metadata", "name", NULL);
+    const gpuc__job_run *r = pod->run;
     const char *its = gpuc__json_text(pod->object, "spec", "nodeName", NULL);
 
-    return json_is_null(node) || !its || (name && strcmp(its, name) == 0);
+    return (its || r->node) && gpuc__job_same(its ? its : r->node, r->node_name);
 }
 
 bool gpuc__job_pods_look(gpuc__job_run *r)
@@ -315,7 +316,8 @@ bool gpuc__job_pods_look(gpuc__job_run *r)
                                     .job = r->single ? r->job : NULL,
                                     .pod = pod->object,
                                     .events = pod->now.started ? NULL : r->events,
-                                    .node = is_of(pod, r->node_object) ? r->node_object : NULL,
+                                    .node = is_its_node(pod) ? r->node_object : NULL,
+                                    .tainted = r->node ? NULL : r->tainted,
                                     .deleted = pod->deleted},
                                 NULL) != GPUC_OK)
             return false;

@@ -7,17 +7,20 @@
 
 #include "kube/node.h"
 #include "kube/status.h"
+#include "kube/taint.h"
 #include "util/alloc.h"
 #include "util/buf.h"
 #include "util/data.h"
 #include "util/error.h"
 
 #define MESSAGE_MAX 4000 /* bytes */
+#define TAINTS_MAX 8192
 
 /* One thing somebody said about the pod. */
 typedef struct finding {
     const char *from, *reason, *message;
     const char *container; /* NULL: of the whole pod, or the only one */
+    const char *taints;    /* that keep the pod from nodes; NULL: none are known */
 } finding;
 
 void gpuc__reason_clear(gpuc__reason *r)
@@ -213,7 +216,11 @@ static bool find_node(finding *out, const gpuc__reason_input *in, bool started)
     if (!state.ready || (state.unschedulable && !started))
         return true;
     out->reason = "TooFewGpus";
-    return !started && gpus_asked(in->pod) > state.gpus;
+    if (!started && gpus_asked(in->pod) > state.gpus)
+        return true;
+    out->reason = "Tainted";
+    out->message = out->taints;
+    return out->taints != NULL;
 }
 
 /* Why a pod that has not ended does not run. */
@@ -340,6 +347,17 @@ static int shortened(const char *message)
     return (int)length;
 }
 
+/* Before what the scheduler says stands what it leaves out. */
+static void put_message(gpuc__buf *text, const finding *f, const char *message)
+{
+    const char *taints = strcmp(f->from, "condition") == 0 ? f->taints : NULL;
+
+    if (taints)
+        gpuc__buf_printf(text, ": %s", taints);
+    if (message && *message)
+        gpuc__buf_printf(text, "%s %.*s", taints ? ";" : ":", shortened(message), message);
+}
+
 static int explain(gpuc__reason *r, const finding *f, const json_t *events, gpuc_error **err)
 {
     json_t *table = load_table();
@@ -355,8 +373,7 @@ static int explain(gpuc__reason *r, const finding *f, const json_t *events, gpuc
     gpuc__buf_printf(&text, "%s (%.200s)", say ? say : "the pod does not run", f->reason);
     if (r->exit_code > 0 && strcmp(f->from, "terminated") == 0)
         gpuc__buf_printf(&text, ", exit code %d", r->exit_code);
-    if (message && *message)
-        gpuc__buf_printf(&text, ": %.*s", shortened(message), message);
+    put_message(&text, f, message);
     r->grace_s = rule && json_object_get(rule, "grace_s")
                      ? (int)json_integer_value(json_object_get(rule, "grace_s"))
                      : -1;
@@ -372,8 +389,9 @@ static int explain(gpuc__reason *r, const finding *f, const json_t *events, gpuc
 bool gpuc__reason_container_started(const json_t *status)
 {
     const json_t *ended = gpuc__json_at(status, "state", "terminated", NULL);
-    finding f = {"terminated", gpuc__json_text(ended, "reason", NULL),
-                 gpuc__json_text(ended, "message", NULL), NULL};
+    finding f = {.from = "terminated",
+                 .reason = gpuc__json_text(ended, "reason", NULL),
+                 .message = gpuc__json_text(ended, "message", NULL)};
     json_t *table;
     bool started;
 
@@ -429,11 +447,26 @@ static const char *phase_of(const gpuc__reason_input *in)
     return phase ? phase : "Pending";
 }
 
+/* Which taints keep a pod that has no node yet from the one that it is for, or from those there are. */
+static const char *find_taints(gpuc__buf *out, const gpuc__reason_input *in)
+{
+    bool any = false;
+
+    if (!in->pod || gpuc__json_text(in->pod, "spec", "nodeName", NULL))
+        return NULL;
+    if (in->node)
+        any = gpuc__taint_tell(out, in->node, in->pod);
+    else if (in->tainted)
+        any = gpuc__taints_tell(out, in->tainted, in->pod);
+    return any ? gpuc__buf_text(out) : NULL;
+}
+
 int gpuc__reason_reduce(gpuc__reason *out, const gpuc__reason_input *in, gpuc_error **err)
 {
     gpuc__reason r = {.exit_code = exit_code(in->pod), .grace_s = -1};
     const char *phase = phase_of(in);
-    finding f = {NULL, NULL, NULL, NULL};
+    gpuc__buf taints = GPUC__BUF_INIT(TAINTS_MAX);
+    finding f = {.taints = find_taints(&taints, in)};
     bool succeeded = strcmp(phase, "Succeeded") == 0;
     int rc = GPUC_OK;
 
@@ -445,6 +478,7 @@ int gpuc__reason_reduce(gpuc__reason *out, const gpuc__reason_input *in, gpuc_er
     else if (!succeeded && find(&f, in, r.started))
         rc = explain(&r, &f, in->events, err);
     r.lost = r.started && !r.ended && f.from && strcmp(f.from, "node") == 0;
+    gpuc__buf_clear(&taints);
     if (rc == GPUC_OK)
         *out = r;
     else

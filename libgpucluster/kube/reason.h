@@ -24,6 +24,7 @@ typedef struct gpuc__reason_input {
     const json_t *job, *pod;
     const json_t *events; /* an array: those of the pod, or of the job while there is none */
     const json_t *node;   /* the pod's, or the one that it is for; JSON null: there is none */
+    const json_t *tainted; /* where there is no such node, those with taints: an array */
     bool deleted;         /* the pod is no longer there; this is what was last seen of it */
 } gpuc__reason_input;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A run of one Job, "t" of the run r1 on any node, against a scripted API server. */
+/* A run of one Job, "t" of the run r1 on any node or on one, against a scripted API server. */
 #ifndef TEST_KUBE_JOB_H
 #define TEST_KUBE_JOB_H
 #include "support/kube_api.h"
@@ -10,7 +10,7 @@
 typedef struct job_outcome {
     int done, lines, exit_code;
     gpuc_error *error;
-    char log[1024], phase[32];
+    char log[1024], phase[32], told[4096]; /* told: the last state */
     gpuc__job_run *run;
 } job_outcome;
 
@@ -43,6 +43,13 @@ static inline void job_on_line(void *data, const char *origin, const char *text,
     snprintf(o->log + strlen(o->log), sizeof(o->log) - strlen(o->log), "%s|", text);
 }
 
+static inline void job_on_state(void *data, const gpuc__job_end *now)
+{
+    job_outcome *o = data;
+
+    snprintf(o->told, sizeof(o->told), "%s: %s", now->reason ? now->reason : "", now->text ? now->text : "");
+}
+
 static inline void job_on_done(void *data, const gpuc__job_end *end, gpuc_error *error)
 {
     job_outcome *o = data;
@@ -54,16 +61,34 @@ static inline void job_on_done(void *data, const gpuc__job_end *end, gpuc_error 
     snprintf(o->phase, sizeof(o->phase), "%s", end->phase);
 }
 
-static inline void job_start(job_outcome *o, kube_step *steps)
+static inline void job_start_on(job_outcome *o, kube_step *steps, const char *node)
 {
     gpuc_error *err = NULL;
-    const gpuc__job_run_args args = {.params = {.kind = "t", .run_id = "r1", .image = "i"},
+    const gpuc__job_run_args args = {.params = {.kind = "t", .run_id = "r1", .image = "i", .node = node},
                                      .line = job_on_line,
+                                     .state = job_on_state,
                                      .done = job_on_done,
                                      .data = o};
 
     kube_api_begin(steps);
     assert_int_equal(gpuc__job_run_start(&o->run, kube, &args, &err), GPUC_OK);
+}
+
+static inline void job_start(job_outcome *o, kube_step *steps)
+{
+    job_start_on(o, steps, NULL);
+}
+
+/* Until this is told of its state; then it is cancelled. */
+static inline void job_wait_told(job_outcome *o, const char *words)
+{
+    uint64_t limit = gpuc__clock_ms() + 20000;
+
+    while (!strstr(o->told, words) && !o->done && gpuc__clock_ms() < limit)
+        gpuc_context_run(context, 20, NULL);
+    if (!strstr(o->told, words))
+        fail_msg("not told: %s; but: %s", words, o->told);
+    gpuc__job_run_cancel(o->run);
 }
 
 /* Until the server was asked this. */

@@ -9,10 +9,11 @@
 typedef struct outcome {
     int done;
     gpuc_error *error;
-    char log[1024], phase[32];
+    char log[1024], phase[32], told[512];
     int exit_code;
     json_t *pods;
     gpuc__job_run *run;
+    bool until_told; /* it is cancelled once a reason is told */
 } outcome;
 
 static void on_line(void *data, const char *origin, const char *text, size_t length)
@@ -20,6 +21,15 @@ static void on_line(void *data, const char *origin, const char *text, size_t len
     outcome *o = data;
 
     snprintf(o->log + strlen(o->log), sizeof(o->log) - strlen(o->log), "%s:%s|", origin, text);
+}
+
+static void on_state(void *data, const gpuc__job_end *now)
+{
+    outcome *o = data;
+
+    if (now->reason)
+        snprintf(o->told + strlen(o->told), sizeof(o->told) - strlen(o->told), "%s:%s|", now->node,
+                 now->reason);
 }
 
 static void on_done(void *data, const gpuc__job_end *end, gpuc_error *error)
@@ -48,13 +58,17 @@ static void run(outcome *o, kube_step *steps, const char *object, gpuc__job_run_
     assert_non_null(json);
     args.object = json;
     args.line = on_line;
+    args.state = on_state;
     args.done = on_done;
     args.data = o;
     kube_api_begin(steps);
     assert_int_equal(gpuc__job_run_start(&o->run, kube, &args, &err), GPUC_OK);
     limit = gpuc__clock_ms() + 30000;
-    while (!o->done && gpuc__clock_ms() < limit)
+    while (!o->done && gpuc__clock_ms() < limit) {
         gpuc_context_run(context, 50, NULL);
+        if (o->until_told && o->told[0] && !o->done)
+            gpuc__job_run_cancel(o->run);
+    }
     gpuc_context_run(context, 0, NULL);
     assert_int_equal(o->done, 1);
     json_decref(json);
@@ -268,6 +282,24 @@ static void test_job_pods__a_node_that_vanishes_is_the_reason(void **state)
     forget(&o);
 }
 
+/* Of two pods one is on a node that is gone; it is no reason for the other, whose node is well. */
+static void test_job_pods__a_node_that_is_gone_is_its_own_pods_reason(void **state)
+{
+    kube_step steps[] = {
+        CREATED, {"GET", "/jobs?limit", 200, LIST(ANSWER)}, QUIET("/jobs?watch"),
+        {"GET", "/pods?limit", 200,
+         LIST(POD("p2", "n2", "Never", ONE, RUNNING("")) ","
+              POD("p1", "n1", "Never", ONE, RUNNING(NOT_READY)))},
+        QUIET("/pods?watch"), QUIET("/log"), DELETED, {NULL}}; /* the node: 404 */
+    outcome o = {.until_told = true};
+
+    run(&o, steps, JOB("{'completions':2,'parallelism':2,'activeDeadlineSeconds':60}"),
+        (gpuc__job_run_args){.title = "t"});
+    assert_string_equal(o.told, "n1:NodeNotFound|");
+    assert_null(gpuc__json_text(json_array_get(o.pods, 0), "reason", NULL));
+    forget(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_job_pods__every_container_has_its_log),
         cmocka_unit_test(test_job_pods__a_machine_that_is_no_node_is_told_at_once),
         cmocka_unit_test(test_job_pods__a_node_that_vanishes_is_the_reason),
+        cmocka_unit_test(test_job_pods__a_node_that_is_gone_is_its_own_pods_reason),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

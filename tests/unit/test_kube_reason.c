@@ -18,6 +18,7 @@ typedef struct sample {
     bool started, ended;
     const char *node; /* NULL: was not asked */
     bool deleted;
+    const char *tainted;
 } sample;
 
 /* What a sample does not say of node and deletion is nothing. */
@@ -43,6 +44,17 @@ typedef struct sample {
     "{'spec':" spec ",'status':{'allocatable':{'nvidia.com/gpu':'" gpus "'},'conditions':[{'type'"  \
     ":'Ready','status':'" ready "','reason':'NodeStatusUnknown','message':'Kubelet stopped posting"  \
     " node status.'}]}}"
+#define TAINTS(name, taints) "{'metadata':{'name':'" name "'},'spec':{'taints':[" taints "]}}"
+#define TAINTED(name, taints)                                                                      \
+    "{'metadata':{'name':'" name "'},'spec':{'taints':[" taints "]},'status':{'conditions':[{'type':" \
+    "'Ready','status':'True'}]}}"
+#define TAINT(key, effect) "{'key':'" key "','effect':'" effect "'}"
+#define DISK TAINT("node.kubernetes.io/disk-pressure", "NoSchedule")
+#define UNPLACED(tolerations, message)                                                             \
+    "{'spec':{'tolerations':[" tolerations "]},'status':{'phase':'Pending','conditions':[{'type':"  \
+    "'PodScheduled','status':'False','reason':'Unschedulable','message':'" message "'}]}}"
+#define FOR_TAINTS(tolerations)                                                                    \
+    UNPLACED(tolerations, "0/2 nodes are available: 2 node(s) had untolerated taint(s).")
 #define DISRUPTED(r, phase)                                                                        \
     "{'metadata':{'deletionTimestamp':'2026-01-01T00:00:00Z'},'status':{'phase':'" phase "',"      \
     "'conditions':[{'type':'DisruptionTarget','status':'True','reason':'" r "','message':'by the "  \
@@ -128,6 +140,24 @@ static const sample samples[] = {
      NODE("Unknown", "{}", "2")},
     {NULL, "{'status':{'phase':'Running','containerStatuses':[{'state':{'running':{}}}]}}", NULL,
      "Running", NULL, NULL, NULL, -1, -1, true, false, NODE("True", "{'unschedulable':true}", "2")},
+    /* newer schedulers leave out which taints, and of which nodes */
+    {NULL, FOR_TAINTS(""), NULL, "Pending", "Tainted", "too little room on its disk",
+     "gpu-1 is tainted with node.kubernetes.io/disk-pressure", -1, -1, false, false, TAINTED("gpu-1", DISK)},
+    {NULL, FOR_TAINTS(""), NULL, "Pending", "Tainted", "are not proven",
+     "gpu-1 is tainted with gpucluster/unproven, a", -1, -1, false, false,
+     TAINTED("gpu-1", TAINT("gpucluster/unproven", "NoSchedule") "," TAINT("a", "NoExecute"))},
+    {NULL, FOR_TAINTS(""), NULL, "Pending", "Unschedulable", "some for their taints",
+     ": gpu-1 is tainted with node.kubernetes.io/disk-pressure; gpu-3 is tainted with a; 0/2 nodes", -1,
+     -1, false, false, NULL, false,
+     "[" TAINTS("gpu-1", DISK) "," TAINTS("gpu-2", TAINT("b", "PreferNoSchedule")) ","
+     TAINTS("gpu-3", TAINT("a", "NoExecute")) "]"},
+    /* all are tolerated, or nobody may say: as the scheduler has it */
+    {NULL, FOR_TAINTS("{'operator':'Exists'}"), NULL, "Pending", "Unschedulable", "some for their taints",
+     "(Unschedulable): 0/2 nodes", -1, -1, false, false, NULL, false, "[" TAINTS("gpu-1", DISK) "]"},
+    {NULL, FOR_TAINTS("{'operator':'Exists'}"), NULL, "Pending", "Unschedulable", "some for their taints",
+     "(Unschedulable): 0/2 nodes", -1, -1, false, false, TAINTED("gpu-1", DISK)},
+    {NULL, FOR_TAINTS(""), NULL, "Pending", "Unschedulable", "some for their taints",
+     "(Unschedulable): 0/2 nodes", -1, -1, false, false},
     /* taken away: the job says only that its pod failed */
     {JOB("Failed", "BackoffLimitExceeded", "limit"), DISRUPTED("DeletionByTaintManager", "Running"),
      NULL, "Failed", "DeletionByTaintManager", "does not answer", "taint manager", -1, -1, true, true},
@@ -176,7 +206,8 @@ static void check(const sample *s, size_t index)
 {
     json_t *job = read_json(s->job), *pod = read_json(s->pod), *events = read_json(s->events);
     json_t *node = s->node && strcmp(s->node, "null") == 0 ? json_null() : read_json(s->node);
-    const gpuc__reason_input in = {job, pod, events, node, s->deleted};
+    json_t *tainted = read_json(s->tainted);
+    const gpuc__reason_input in = {job, pod, events, node, tainted, s->deleted};
     gpuc__reason r;
 
     assert_int_equal(gpuc__reason_reduce(&r, &in, NULL), GPUC_OK);
@@ -199,6 +230,7 @@ static void check(const sample *s, size_t index)
     json_decref(pod);
     json_decref(events);
     json_decref(node);
+    json_decref(tainted);
 }
 
 static void test_reason__samples(void **state)
@@ -218,7 +250,7 @@ static void test_reason__bears_any_shape(void **state)
         gpuc__reason r;
 
         assert_int_equal(gpuc__reason_reduce(
-                             &r, &(gpuc__reason_input){json, json, json, json, false}, NULL), GPUC_OK);
+                             &r, &(gpuc__reason_input){json, json, json, json, json, false}, NULL), GPUC_OK);
         assert_non_null(r.phase);
         gpuc__reason_clear(&r);
         json_decref(json);
@@ -236,7 +268,7 @@ static void test_reason__cuts_no_character(void **state)
         memcpy(message + i, "\xe2\x82\xac", 4);
     json_object_set_new(json_object_get(pod, "status"), "message", json_string(message));
     assert_int_equal(gpuc__reason_reduce(
-                         &r, &(gpuc__reason_input){NULL, pod, NULL, NULL, false}, NULL), GPUC_OK);
+                         &r, &(gpuc__reason_input){.pod = pod}, NULL), GPUC_OK);
     text = r.text;
     assert_true(strlen(text) > 3900 && strlen(text) < sizeof(message));
     assert_memory_equal(text + strlen(text) - 3, "\xe2\x82\xac", 3);
