@@ -64,9 +64,9 @@ static void end(void)
     kube_api_end();
 }
 
-static gpuc__graph *start(const char *name)
+static gpuc__graph *start(const char *name, int timeout_s)
 {
-    gpuc__step_desc desc = {.id = "node.allocatable", .title = "See the GPUs", .timeout_s = 9};
+    gpuc__step_desc desc = {.id = "node.allocatable", .title = "See the GPUs", .timeout_s = timeout_s};
     gpuc__member *member = gpuc__cluster_member(cluster, name);
     gpuc__graph *graph = NULL;
 
@@ -80,7 +80,7 @@ static gpuc__graph *start(const char *name)
 
 static void finish(gpuc__graph *graph)
 {
-    for (int i = 0; i < 300 && !ended; i++)
+    for (int i = 0; i < 700 && !ended; i++)
         gpuc_context_run(context, 100, NULL);
     assert_int_equal(ended, 1);
     gpuc__graph_free(graph);
@@ -97,7 +97,7 @@ static int run(const char *name, kube_step *steps, int code, const char *words)
     begin(steps);
     for (size_t i = 0; switched_off[i]; i++)
         ASSERT_OK(gpuc_cluster_set_check(cluster, switched_off[i], "off", NULL));
-    finish(start(name));
+    finish(start(name, code == GPUC_ETIMEDOUT ? 9 : 60)); /* a busy machine must not make it fail */
     for (error = ended_with; error && gpuc_error_cause(error); error = gpuc_error_cause(error))
         ;
     if ((error ? gpuc_error_code(error) : GPUC_OK) != code ||
@@ -189,7 +189,7 @@ static void test_node_gpus__cancelled_while_it_waits(void **state)
     gpuc__graph *graph;
 
     begin(steps);
-    graph = start("good");
+    graph = start("good", 60);
     for (int i = 0; i < 100 && !kube_api_asked("/nodes?watch"); i++)
         gpuc_context_run(context, 20, NULL);
     gpuc__graph_cancel(graph);
