@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every capture cut, and with bytes changed: fixtures at each byte, and captures of real machines,
- * where they are at hand, at evenly spread ones and around each border of an element or a line; each
- * byte of those too, for hours, when GPUC_DAMAGE_ALL is set. */
+ * where they are at hand, at evenly spread ones and around each border of an element or a line. With
+ * GPUC_DAMAGE_ALL=TEXT each byte of all files that have the text in their name, "." for all of them: an
+ * hour of two cores without sanitizers. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -113,7 +114,7 @@ static int damage_all(const char *path)
         char name[1024], *text;
         size_t length = 0;
 
-        if (entry->d_name[0] == '.')
+        if (entry->d_name[0] == '.' || (every_byte() && !strstr(entry->d_name, getenv("GPUC_DAMAGE_ALL"))))
             continue;
         snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
         text = gpu_read(name, &length);
@@ -132,7 +133,9 @@ static int damage_all(const char *path)
 
 static void test_gpu_capture_damage__fixtures(void **state)
 {
-    assert_true(damage_all(FIXTURES) >= 18);
+    int files = damage_all(FIXTURES);
+
+    assert_true(files >= 18 || every_byte());
 }
 
 static void test_gpu_capture_damage__captures(void **state)
