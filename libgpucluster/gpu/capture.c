@@ -16,6 +16,7 @@
 #define QUERY_MAX (64u << 10)
 #define REPORT_MAX (256u << 20)
 #define FAILURES_MAX 16
+#define KNOWN_MAX 64
 #define ROOT_END "</nvidia_smi_log>"
 
 /* Those that speak of GPUs come first, the one to believe most at the head. */
@@ -42,6 +43,11 @@ typedef struct capture {
     bool seen[FORMS];
     json_t *topology, *fields, *failures;
     json_t *reasons;      /* smi-exit-codes.json, once it is wanted */
+    struct {
+        const char *text; /* borrowed from the row */
+        json_t *row;
+    } known[KNOWN_MAX];   /* its failures */
+    size_t known_count;
     char dtd[16];
     size_t sections;
     size_t others, first_other; /* lines of no form */
@@ -159,18 +165,37 @@ static void note_lost(capture *c, const char *line)
     add_section(c, FORM_FAILURE, smi);
 }
 
-/* false: the line is none of the failures that are known. */
-static int read_failure(capture *c, const char *line, bool *known, gpuc_error **err)
+static int load_reasons(capture *c, gpuc_error **err)
 {
     size_t i;
     json_t *row;
-    int rc = c->reasons ? GPUC_OK : gpuc__table_load(&c->reasons, "gpu/smi-exit-codes.json", err);
+    int rc = gpuc__table_load(&c->reasons, "gpu/smi-exit-codes.json", err);
+
+    if (rc < 0)
+        return rc;
+    json_array_foreach(json_object_get(c->reasons, "texts"), i, row) {
+        if (c->known_count == KNOWN_MAX)
+            return gpuc__error_set(err, GPUC_EINTERNAL, GPUC_DOMAIN_GPU,
+                                   "gpu/smi-exit-codes.json of this build has more than %d texts",
+                                   KNOWN_MAX);
+        c->known[c->known_count].text = gpuc__table_text(row, "text");
+        c->known[c->known_count++].row = row;
+    }
+    return GPUC_OK;
+}
+
+/* false: the line is none of the failures that are known. */
+static int read_failure(capture *c, const char *line, bool *known, gpuc_error **err)
+{
+    int rc = c->reasons ? GPUC_OK : load_reasons(c, err);
 
     *known = false;
     if (rc < 0)
         return rc;
-    json_array_foreach(json_object_get(c->reasons, "texts"), i, row) {
-        if (!strstr(line, gpuc__table_text(row, "text")))
+    for (size_t i = 0; i < c->known_count; i++) {
+        const json_t *row = c->known[i].row;
+
+        if (!strstr(line, c->known[i].text))
             continue;
         *known = c->seen[FORM_FAILURE] = true;
         note_lost(c, line);

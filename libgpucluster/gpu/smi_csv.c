@@ -300,18 +300,19 @@ json_t *gpuc__smi_read_help(gpuc__smi_text *text)
     return names;
 }
 
-static bool lists(const json_t *listed, const char *name)
+/* The names as keys, to be looked up; NULL without memory. */
+static json_t *keys_of(const json_t *names)
 {
-    const char *text;
-    json_t *value;
+    json_t *keys = json_object(), *name;
     size_t i;
 
-    json_array_foreach(listed, i, value) {
-        text = json_string_value(value);
-        if (text && strcmp(text, name) == 0)
-            return true;
+    json_array_foreach(names, i, name) {
+        if (json_is_string(name) && json_object_set_new(keys, json_string_value(name), json_true()) < 0) {
+            json_decref(keys);
+            return NULL;
+        }
     }
-    return false;
+    return keys;
 }
 
 void gpuc__smi_columns_to_ask(gpuc__buf *out, const json_t *listed)
@@ -319,18 +320,21 @@ void gpuc__smi_columns_to_ask(gpuc__buf *out, const json_t *listed)
     bool asked[GPUC__SMI_GPU_FIELDS] = {false};
     size_t count;
     const gpuc__smi_path *rows = gpuc__smi_names(GPUC__SMI_GPU_COLUMNS, &count);
+    json_t *keys = keys_of(listed);
 
-    if (lists(listed, "index"))
+    out->failed |= !keys;
+    if (json_object_get(keys, "index"))
         gpuc__buf_puts(out, "index");
     for (size_t i = 0; i < count; i++) {
-        if (asked[rows[i].field] || !lists(listed, rows[i].path))
+        if (asked[rows[i].field] || !json_object_get(keys, rows[i].path))
             continue;
         asked[rows[i].field] = true;
         gpuc__buf_printf(out, "%s%s", out->length ? "," : "", rows[i].path);
     }
     rows = gpuc__smi_names(GPUC__SMI_LOG_COLUMNS, &count);
     for (size_t i = 0; i < count; i++) {
-        if (lists(listed, rows[i].path))
+        if (json_object_get(keys, rows[i].path))
             gpuc__buf_printf(out, "%s%s", out->length ? "," : "", rows[i].path);
     }
+    json_decref(keys);
 }
