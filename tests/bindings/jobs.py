@@ -21,6 +21,7 @@ spec:
   template:
     spec:
       restartPolicy: Never
+      nodeSelector: {gpu: "true"}
       containers:
       - name: says
         image: IMAGE

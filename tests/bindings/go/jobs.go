@@ -18,6 +18,7 @@ spec:
   template:
     spec:
       restartPolicy: Never
+      nodeSelector: {gpu: "true"}
       containers:
       - {name: says, image: IMAGE, command: [sh, -c, "echo hello from Go; exit 3"]}
 `
