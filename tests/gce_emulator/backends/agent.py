@@ -49,10 +49,11 @@ class Agent:
     async def halt(self) -> None:
         """Before the machine stops."""
         await self.read_console()
-        if self.task:
+        # Before Python 3.12 wait_for loses a cancel that comes as its result does: once is not enough.
+        while self.task and not self.task.done():
             self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)
-            self.task = None
+            await asyncio.wait({self.task}, timeout=1)
+        self.task = None
 
     def say(self, text: str) -> None:
         self.text = (self.text + f"GCEGuestAgent (SIMULATED): {text}\r\n")[-SERIAL_MAX:]
