@@ -22,6 +22,8 @@ for group in {groups}; do
 done
 getent passwd "$1"
 """.format(groups=" ".join(guest.GROUPS))
+# May be said twice: what failed behind it is tried again.
+REMOVE_USER = """! id -nG "$1" | grep -qw google-sudoers || gpasswd -d "$1" google-sudoers"""
 
 
 class Agent:
@@ -118,7 +120,7 @@ class Agent:
                 await self.set_keys(user, keys)
         for user in set(self.users) - set(decision.users):
             await self.set_keys(user, [])
-            await self.sh('gpasswd -d "$1" google-sudoers', user)
+            await self.sh(REMOVE_USER, user)
         self.users = decision.users
 
     async def sh(self, script: str, *args: str) -> str:

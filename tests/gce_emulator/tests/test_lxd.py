@@ -84,6 +84,10 @@ class Life(unittest.IsolatedAsyncioTestCase):
         out, _ = await process.communicate()
         return process.returncode, out.decode()
 
+    async def agent_said(self):
+        said = (await self.backend.serial(self.instance)).splitlines()
+        return "\n".join(line for line in said if "GCEGuestAgent" in line)
+
     async def until(self, wanted, *args):
         """The session's output, once its exit status is the wanted one."""
         end = time.monotonic() + PATIENCE
@@ -93,7 +97,7 @@ class Life(unittest.IsolatedAsyncioTestCase):
             if status == wanted:
                 return out
             await asyncio.sleep(0.2)
-        self.fail(f"{args}: {status}, {out}, {await self.backend.serial(self.instance)}")
+        self.fail(f"{args}: {status}, {out}, {await self.agent_said()}")
         return ""
 
     async def host_key(self):
