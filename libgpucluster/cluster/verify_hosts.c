@@ -265,6 +265,12 @@ static void start_host(work *w, gpuc__member *member)
     w->working++;
 }
 
+/* Once it has ended its error is no longer here. */
+static bool goes_on(const work *w)
+{
+    return !w->cancelled && !w->error && !w->ended;
+}
+
 static host *find_ready(const work *w)
 {
     host *h = w->hosts;
@@ -278,7 +284,7 @@ static void resume(work *w)
 {
     host *h;
 
-    while (w->looking < w->cluster->parallel && !w->cancelled && !w->error && (h = find_ready(w))) {
+    while (w->looking < w->cluster->parallel && goes_on(w) && (h = find_ready(w))) {
         h->ready = false;
         look_at(h);
     }
@@ -288,8 +294,7 @@ static void resume(work *w)
 static void fill(work *w)
 {
     resume(w);
-    while (w->working < w->cluster->parallel && w->next < w->cluster->member_count && !w->cancelled &&
-           !w->error) {
+    while (w->working < w->cluster->parallel && w->next < w->cluster->member_count && goes_on(w)) {
         gpuc__member *member = w->cluster->members[w->next++];
 
         if (is_wanted(member))
@@ -299,20 +304,13 @@ static void fill(work *w)
         stop_all(w);
 }
 
-/* Nothing is under way for those that wait like that: nothing else would end them. false: the last
- * has gone, and the work with it. */
-static bool drop_ready(work *w)
+/* Nothing is under way for those that wait like that: nothing else would end them. */
+static void drop_ready(work *w)
 {
     host *h;
 
-    while ((w->cancelled || w->error) && (h = find_ready(w))) {
-        bool last = w->hosts == h && !h->next;
-
+    while (!goes_on(w) && (h = find_ready(w)))
         host_done(h, NULL, NULL);
-        if (last)
-            return false;
-    }
-    return true;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -320,8 +318,7 @@ static void on_tick(uv_timer_t *timer)
     work *w = timer->data;
     uint64_t now = gpuc__clock_ms();
 
-    if (!drop_ready(w))
-        return;
+    drop_ready(w);
     for (host *h = w->hosts; h && w->slow < SLOW_TIMES * (size_t)w->cluster->parallel; h = h->next) {
         if (h->connecting && !h->slow && now >= h->since + SLOW_MS) {
             h->slow = true;
