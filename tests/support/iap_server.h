@@ -8,6 +8,9 @@
 #define IAP_PROTOCOL "relay.tunnel.cloudproxy.app"
 #define IAP_ALL (600 * 1024)
 
+/* Connections are begun one at a time: each has a number, a session and a token of its own. */
+static pthread_mutex_t relay_lock = PTHREAD_MUTEX_INITIALIZER;
+
 /* The relay: what it is to do, and what it saw. */
 static struct {
     http_server http;
@@ -16,7 +19,8 @@ static struct {
         size_t got;
     } sessions[4];
     size_t cut_after;           /* the connection goes after so many more bytes, `cuts` times */
-    int cuts, connects, reconnects, lists, goodbyes, status, code, codes, token_changes;
+    int cuts, connects, reconnects, status, code, codes;
+    atomic_int lists, goodbyes;
     bool silent, bad;
     char first[2048];           /* head of the first handshake */
     char tokens[4][64];
@@ -82,21 +86,33 @@ static inline void echo(int fd, struct session *session)
     }
 }
 
-static inline void serve_tunnel(int fd, const http_server_request *r)
+/* Notes the connection that r asks for; its session. */
+static inline struct session *note_connection(const http_server_request *r, bool again)
 {
     const char *bearer = strcasestr(r->head, "\r\nAuthorization: Bearer ");
-    const char *ack = strstr(r->target, "ack=");
-    bool again = strstr(r->target, "/v4/reconnect?") != NULL;
-    int nth = relay.connects + relay.reconnects;
     const char *sid = strstr(r->target, "sid=sid-");
-    struct session *session = &relay.sessions[sid ? sid[8] - '0' : relay.connects & 3];
-    char head[512], begin[8];
+    struct session *session;
+    int nth;
 
+    pthread_mutex_lock(&relay_lock);
+    nth = relay.connects + relay.reconnects;
+    session = &relay.sessions[(sid ? sid[8] - '0' : relay.connects) & 3];
     if (bearer && nth < 4)
         sscanf(bearer + 24, "%63s", relay.tokens[nth]);
     if (nth == 0)
         snprintf(relay.first, sizeof(relay.first), "%.2000s", r->head);
     *(again ? &relay.reconnects : &relay.connects) += 1;
+    pthread_mutex_unlock(&relay_lock);
+    return session;
+}
+
+static inline void serve_tunnel(int fd, const http_server_request *r)
+{
+    const char *ack = strstr(r->target, "ack=");
+    bool again = strstr(r->target, "/v4/reconnect?") != NULL;
+    struct session *session = note_connection(r, again);
+    char head[512], begin[8];
+
     if (relay.status) {
         http_server_answer(fd, relay.status, "no");
         return;
