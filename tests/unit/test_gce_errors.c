@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What each failure of the Compute Engine API is taken for: bodies as they were recorded or are
- * documented, and the table itself. */
+ * documented, and the table itself; and how long is waited. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -264,6 +264,32 @@ static void test_gce_errors__the_table_is_whole(void **state)
     json_decref(table);
 }
 
+static void test_gce_errors__pauses(void **state)
+{
+    const int64_t now = 1795470225000; /* 45 s after a full minute */
+
+    for (unsigned jitter = 0; jitter < 256; jitter += 51) {
+        unsigned char j = (unsigned char)jitter;
+        uint64_t minute = gpuc__gce_delay(GPUC__GCE_PACE_MINUTE, 1, 0, now, j);
+
+        assert_in_range(minute, 15000, 20000);
+        assert_in_range(gpuc__gce_delay(GPUC__GCE_PACE_BACKOFF, 1, 0, now, j), 500, 1000);
+        assert_in_range(gpuc__gce_delay(GPUC__GCE_PACE_BACKOFF, 3, 0, now, j), 2000, 4000);
+        assert_in_range(gpuc__gce_delay(GPUC__GCE_PACE_BACKOFF, 500, 0, now, j), 15000, 30000);
+        assert_in_range(gpuc__gce_delay(GPUC__GCE_PACE_SLOW, 1, 0, now, j), 5000, 10000);
+        assert_in_range(gpuc__gce_delay(GPUC__GCE_PACE_SLOW, 9, 0, now, j), 30000, 60000);
+        assert_in_range(gpuc__gce_delay(GPUC__GCE_PACE_MINUTE, 1, 7, now, j), 7000, 8000);
+        assert_in_range(gpuc__gce_delay(GPUC__GCE_PACE_BACKOFF, 1, 999999, now, j), 300000, 301000);
+    }
+    assert_int_equal(gpuc__gce_retry_after(NULL), 0);
+    assert_int_equal(gpuc__gce_retry_after("12"), 12);
+    assert_int_equal(gpuc__gce_retry_after("12 "), 12);
+    assert_int_equal(gpuc__gce_retry_after("-1"), 0);
+    assert_int_equal(gpuc__gce_retry_after("12s"), 0);
+    assert_int_equal(gpuc__gce_retry_after("99999999999999999999"), 0);
+    assert_int_equal(gpuc__gce_retry_after("Wed, 21 Oct 2026 07:28:00 GMT"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_gce_errors__what_did_not_fail_is_none),
         cmocka_unit_test(test_gce_errors__a_long_answer_is_cut),
         cmocka_unit_test(test_gce_errors__the_table_is_whole),
+        cmocka_unit_test(test_gce_errors__pauses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ static void clear(gpuc__gce_call *call)
     gpuc__free(call->kind);
     gpuc__free(call->page);
     json_decref(call->items);
+    gpuc_error_unref(call->failure);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -65,6 +65,8 @@ struct gpuc__gce_call {
     void (*on_slot)(gpuc__gce_call *call);
     uint64_t unreached; /* since when there has been no connection, gpuc__clock_ms; 0: there was */
     unsigned failures, odd; /* of this request: all, and those of answers that make no sense */
+    gpuc_error *failure;    /* of the try before this one */
+    bool cut_short;         /* this try ends with the call's limit */
     uint64_t sent_at;
     gpuc__http_request *request;
     void (*on_answer)(gpuc__gce_call *call, json_t *answer); /* borrowed; NULL: empty */

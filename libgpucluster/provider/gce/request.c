@@ -23,7 +23,8 @@ static int remaining(const gpuc__gce_call *call)
     return now < call->deadline ? (int)(call->deadline - now) : 0;
 }
 
-static int try_ms(const gpuc__gce_call *call)
+/* How long a try may take; notes whether that is less than its due. */
+static int try_ms(gpuc__gce_call *call)
 {
     uint64_t ms = gpuc__gce_call_scaled(call, (uint64_t)(call->try_s ? call->try_s : TRY_S) * 1000);
     uint64_t third = (call->deadline - call->begun) / 3;
@@ -33,7 +34,32 @@ static int try_ms(const gpuc__gce_call *call)
         ms = third;
     if (ms < TRY_FLOOR_MS)
         ms = TRY_FLOOR_MS;
-    return ms < (uint64_t)left ? (int)ms : left;
+    call->cut_short = ms >= (uint64_t)left;
+    return call->cut_short ? left : (int)ms;
+}
+
+static void keep_failure(gpuc__gce_call *call, gpuc_error *error)
+{
+    gpuc_error_unref(call->failure);
+    call->failure = error;
+}
+
+/* The end of a failure that may not, or not any more, be repeated. A try that had no time left says
+ * less than the one before it. */
+static void give_up(gpuc__gce_call *call, bool lost, gpuc__gce_scope scope, gpuc_error *error)
+{
+    if (call->failure && call->cut_short && gpuc_error_code(error) == GPUC_ETIMEDOUT) {
+        gpuc_error_unref(error);
+        error = call->failure;
+        call->failure = NULL;
+    }
+    if (lost && !call->safe && (!call->now_safe || scope == GPUC__GCE_SCOPE_FINAL))
+        scope = GPUC__GCE_SCOPE_LOOK;
+    if (call->failures > 1)
+        gpuc__error_wrap(&error, gpuc_error_code(error), GPUC_DOMAIN_PROVIDER,
+                         "%s (given up after %u tries in %d s)", gpuc_error_message(error),
+                         call->failures, (int)((gpuc__clock_ms() - call->begun) / 1000));
+    gpuc__gce_call_fail(call, scope, error);
 }
 
 static void too_late(gpuc__gce_call *call)
@@ -46,19 +72,8 @@ static void too_late(gpuc__gce_call *call)
     gpuc__error_remedy(&error,
                        "run it again: it goes on where it stopped; see the operations of the "
                        "project in the Cloud Console for what holds it up");
-    gpuc__gce_call_finish(call, NULL, GPUC__GCE_SCOPE_RETRY, error);
-}
-
-/* The end of a failure that may not, or not any more, be repeated. */
-static void give_up(gpuc__gce_call *call, bool lost, gpuc__gce_scope scope, gpuc_error *error)
-{
-    if (lost && !call->safe && (!call->now_safe || scope == GPUC__GCE_SCOPE_FINAL))
-        scope = GPUC__GCE_SCOPE_LOOK;
-    if (call->failures > 1)
-        gpuc__error_wrap(&error, gpuc_error_code(error), GPUC_DOMAIN_PROVIDER,
-                         "%s (given up after %u tries in %d s)", gpuc_error_message(error),
-                         call->failures, (int)((gpuc__clock_ms() - call->begun) / 1000));
-    gpuc__gce_call_fail(call, scope, error);
+    call->cut_short = true;
+    give_up(call, false, GPUC__GCE_SCOPE_RETRY, error);
 }
 
 /* A failure that another try may mend. lost: the request may have been carried out. */
@@ -79,7 +94,7 @@ static void again(gpuc__gce_call *call, bool lost, gpuc__gce_pace pace, unsigned
     }
     gpuc__log(call->client->context, GPUC_LOG_INFO, "gce", "%s; again in %d ms",
               gpuc_error_message(error), (int)ms);
-    gpuc_error_unref(error);
+    keep_failure(call, error);
     gpuc__gce_call_after(call, ms, begin_try);
 }
 
@@ -343,6 +358,7 @@ void gpuc__gce_call_request(gpuc__gce_call *call, const char *method, char *targ
     call->now_bare = method != call->method;
     call->on_answer = on_answer;
     call->failures = call->odd = 0;
+    keep_failure(call, NULL);
     call->rejected = false;
     begin_try(call);
 }
