@@ -58,19 +58,32 @@ static bool has_mig(const gpuc__proof_gpu *gpu, const char *uuid)
     return gpu->migs && strstr(gpu->migs, line);
 }
 
+static bool is_named(const gpuc__proof_gpu *g, const char *key)
+{
+    return same(g->uuid, key) || same(g->bus, key);
+}
+
 const gpuc__proof_gpu *gpuc__proof_gpu_of(const gpuc__machine_proof *proof, const char *key)
 {
     for (size_t i = 0; key && i < proof->gpu_count; i++) {
-        const gpuc__proof_gpu *g = &proof->gpus[i];
-
-        if ((g->uuid && strcmp(g->uuid, key) == 0) || (g->bus && strcmp(g->bus, key) == 0))
-            return g;
+        if (is_named(&proof->gpus[i], key))
+            return &proof->gpus[i];
     }
     for (size_t i = 0; key && strncmp(key, "MIG-", 4) == 0 && i < proof->gpu_count; i++) {
         if (has_mig(&proof->gpus[i], key))
             return &proof->gpus[i];
     }
     return NULL;
+}
+
+bool gpuc__proof_is_of(const gpuc__machine_proof *proof, const gpuc__check *check,
+                       const gpuc__proof_gpu *gpu)
+{
+    const char *key = check->gpu;
+
+    /* the one GPU is looked at before all of them: there may be hundreds, with dozens of checks each */
+    return key && (is_named(gpu, key) || strncmp(key, "MIG-", 4) == 0) &&
+           gpuc__proof_gpu_of(proof, key) == gpu;
 }
 
 /* The name that a check keeps its GPU by: of a known GPU its own uuid, where it has one, whichever of

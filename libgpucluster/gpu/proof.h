@@ -71,6 +71,9 @@ const gpuc__check *gpuc__proof_find(const gpuc__machine_proof *proof, const char
                                     const char *gpu);
 /* The GPU of that uuid or bus id, or the one of which that is a MIG device; NULL: not listed. */
 const gpuc__proof_gpu *gpuc__proof_gpu_of(const gpuc__machine_proof *proof, const char *key);
+/* Whether a check is of that GPU or a MIG device of it. */
+bool gpuc__proof_is_of(const gpuc__machine_proof *proof, const gpuc__check *check,
+                       const gpuc__proof_gpu *gpu);
 /* Marks a skipped check as one that does not apply. */
 void gpuc__proof_set_idle(gpuc__machine_proof *proof, const char *id, const char *gpu);
 /* The worst check; one that does not apply has no say. */

@@ -55,7 +55,7 @@ static int count_checks(char *out, size_t size, const gpuc__machine_proof *m,
     for (size_t i = 0; i < m->check_count; i++) {
         const gpuc__check *c = &m->checks[i];
 
-        if (c->idle || (g && c->gpu && gpuc__proof_gpu_of(m, c->gpu) != g))
+        if (c->idle || (g && c->gpu && !gpuc__proof_is_of(m, c, g)))
             continue;
         counts[c->status]++;
         worst = c->status > worst ? c->status : worst;

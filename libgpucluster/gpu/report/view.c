@@ -36,7 +36,7 @@ int gpuc__view_gpu_status(const gpuc__machine_proof *machine, const gpuc__proof_
     for (size_t i = 0; i < machine->check_count; i++) {
         const gpuc__check *c = &machine->checks[i];
 
-        if (!c->idle && c->gpu && c->status > worst && gpuc__proof_gpu_of(machine, c->gpu) == gpu)
+        if (!c->idle && c->status > worst && gpuc__proof_is_of(machine, c, gpu))
             worst = c->status;
     }
     return worst < 0 ? GPUC_CHECK_SKIP : worst;
