@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an API server is told of who we are, and what happens when it refuses that. */
+#include "support/clock.h"
 #include "support/kube_auth.h"
 
 /* ---- what stands in the file ---- */
@@ -136,6 +137,28 @@ static void test_auth__reads_the_tokens_file_again_when_refused(void **state)
     close_kube();
 }
 
+static void test_auth__reads_the_tokens_file_again_each_minute(void **state)
+{
+    kube_step steps[] = {{"GET", "/version", 200, "{}", .head = "Bearer one\r\n", .times = 2},
+                         {"GET", "/version", 200, "{}", .head = "Bearer two\r\n", .times = 2},
+                         {NULL}};
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/token", dir);
+    put("token", "two\n", 0600);
+    open_kube(steps, &(gpuc__kubeconfig){.token = (char *)"one", .token_file = path});
+    expect_get(GPUC_OK);
+    clock_put_forward(50);
+    expect_get(GPUC_OK);
+    clock_put_forward(11);
+    expect_get(GPUC_OK);
+    put("token", "\n", 0600); /* being written: the last one stays */
+    clock_put_forward(61);
+    expect_get(GPUC_OK);
+    assert_int_equal(api.unmatched, 0);
+    close_kube();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_auth__goes_through_the_proxy_of_the_file),
         cmocka_unit_test(test_auth__a_socks_proxy_looks_the_name_up),
         cmocka_unit_test(test_auth__reads_the_tokens_file_again_when_refused),
+        cmocka_unit_test(test_auth__reads_the_tokens_file_again_each_minute),
     };
 
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

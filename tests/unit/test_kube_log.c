@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Log streams that break anywhere: every line once, in order. */
+#include "support/clock.h"
 #include "support/kube_api.h"
 
 #include "kube/log.h"
@@ -127,6 +128,37 @@ static void test_log__ends_with_the_servers_reason(void **state)
     kube_api_end();
 }
 
+/* Nothing tells a quiet container from a connection that is dead: after a minute another is made. */
+static void test_log__a_quiet_stream_is_opened_again(void **state)
+{
+    kube_step steps[] = {
+        {"GET", "&follow=true", 200, T(1, 0) "a\n", KUBE_HANG, .unless = "since"},
+        {"GET", "&sinceTime=", 200, T(1, 0) "a\n" T(2, 0) "b\n", KUBE_HANG},
+        {"GET", "&sinceTime=", 200, T(1, 0) "a\n" T(2, 0) "b\n" T(2, 1) "c"},
+        {NULL}};
+    collected c = {0};
+    gpuc__kube_call *log;
+
+    kube_api_begin(steps);
+    log = follow(&c, 600000);
+    run_until(&c, 1);
+    clock_put_forward(50);
+    for (int i = 0; i < 20; i++)
+        gpuc_context_run(context, 5, NULL);
+    assert_int_equal(api.count, 1);
+    clock_put_forward(11);
+    run_until(&c, 2);
+    assert_int_equal(api.count, 2);
+    gpuc__log_container_ended(log); /* of which the second stream hears nothing */
+    clock_put_forward(6);
+    kube_wait(&c.end);
+    assert_null(c.end.error);
+    assert_string_equal(c.text, "a|b|c|");
+    assert_int_equal(api.unmatched, 0);
+    kube_drop(&c.end);
+    kube_api_end();
+}
+
 static void test_log__parses_timestamps(void **state)
 {
     int64_t s = 0;
@@ -151,6 +183,7 @@ int main(void)
         cmocka_unit_test(test_log__no_line_lost_or_doubled),
         cmocka_unit_test(test_log__waits_for_the_container_and_reads_to_the_end),
         cmocka_unit_test(test_log__ends_with_the_servers_reason),
+        cmocka_unit_test(test_log__a_quiet_stream_is_opened_again),
         cmocka_unit_test(test_log__parses_timestamps),
     };
 
