@@ -132,4 +132,5 @@ class Admin:
     async def _post_reset(self, request: Request) -> Any:
         await self._world.reset()
         self._log.clear()
+        self._relay.faults.clear()
         return {}

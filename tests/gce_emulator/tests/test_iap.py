@@ -205,6 +205,16 @@ class Faults(Base):
                 await client.frame()
         self.assertEqual(self.relay.faults, [])
 
+    async def test_dropped_in_the_middle_of_what_comes_at_once(self):
+        self.relay.faults = [{"fault": "drop", "after": 6}]
+        client = await self.connect()
+        await self.sid(client)
+        client.send(data(b"abcd"))
+        self.assertEqual(await client.message(), (2, data(b"ab")))
+        with self.assertRaises((asyncio.IncompleteReadError, ConnectionError)):
+            while True:
+                await client.frame()
+
     async def test_closed_with_a_code(self):
         self.relay.faults = [{"fault": "close", "after": 1, "code": 4004}]
         client = await self.connect()
