@@ -183,7 +183,7 @@ static void test_plugin__ends_with_its_call(void **state)
     open_kube(steps, plugin("#!/bin/sh\nsleep 300 &\necho $! > $TEST_DIR/pid\nwait\n"));
     for (int cancelled = 0; cancelled < 2; cancelled++) {
         put("pid", "-1", 0600);
-        call = get(&end, cancelled ? 20000 : 1500);
+        call = get(&end, cancelled ? 300000 : 1500);
         for (int i = 0; i < 100 && number("pid") <= 0; i++)
             gpuc_context_run(context, 20, NULL);
         assert_true(number("pid") > 0);
