@@ -207,16 +207,11 @@ static json_t *command(const gpuc__pod_look *look, gpuc_error **err)
     return words;
 }
 
-/* Free GPUs are asked for as they are named; a node under a taint is looked at all the same. */
-static void adapt(json_t *job, const gpuc__pod_look_args *args)
+/* A node under a taint is looked at all the same. */
+static void tolerate_all(json_t *job)
 {
-    json_t *spec = gpuc__json_at(job, "spec", "template", "spec", NULL), *container;
-    size_t i;
-
-    json_object_set_new(spec, "tolerations", json_pack("[{s:s}]", "operator", "Exists"));
-    json_array_foreach(json_object_get(spec, "containers"), i, container)
-        json_object_set_new(container, "resources",
-                            json_pack("{s:O}", "limits", (json_t *)args->resources));
+    json_object_set_new(gpuc__json_at(job, "spec", "template", "spec", NULL), "tolerations",
+                        json_pack("[{s:s}]", "operator", "Exists"));
 }
 
 static int manifest(json_t **out, const gpuc__pod_look *look, const gpuc__pod_look_args *args,
@@ -229,6 +224,7 @@ static int manifest(json_t **out, const gpuc__pod_look *look, const gpuc__pod_lo
                                .image = args->image,
                                .runtime_class = args->runtime_class,
                                .gpus = (int)args->count,
+                               .resources = args->resources,
                                .deadline_s = DEADLINE_S};
     json_t *words = command(look, err);
     int rc;
@@ -238,7 +234,7 @@ static int manifest(json_t **out, const gpuc__pod_look *look, const gpuc__pod_lo
     params.command = words;
     rc = gpuc__job_manifest(out, &params, err);
     if (rc == GPUC_OK)
-        adapt(*out, args);
+        tolerate_all(*out);
     json_decref(words);
     return rc;
 }

@@ -12,6 +12,7 @@
 #include "core/context.h"
 #include "gpu/probe.h"
 #include "gpu/proof.h"
+#include "kube/gpu_nodes.h"
 #include "kube/job.h"
 #include "kube/node.h"
 #include "util/alloc.h"
@@ -28,7 +29,9 @@ typedef struct proving {
     gpuc__machine_proof *proof;
     gpuc__buf pod_log;
     gpuc__job_run *job;
-    long offered, wanted; /* allocatable GPUs of the node; how many the pod asks for */
+    json_t *node;         /* as it was when its GPUs were counted */
+    json_t *free_ones;    /* what the pod asks for */
+    long offered, wanted; /* allocatable GPUs and MIG devices of the node; how many the pod asks for */
     bool unproven;        /* the node has the startup taint */
 } proving;
 
@@ -41,6 +44,8 @@ static void free_proving(gpuc__action *action)
         return;
     gpuc__proof_free(p->proof);
     gpuc__buf_clear(&p->pod_log);
+    json_decref(p->node);
+    json_decref(p->free_ones);
     gpuc__free(p);
 }
 
@@ -241,7 +246,7 @@ static int start_pod(gpuc__action *action, gpuc__kube *kube, gpuc_error **err)
     json_t *values = NULL, *kind = NULL, *command = NULL;
     gpuc__job_run_args args = {
         .params = {.kind = "gpucluster-proof", .node = action->member->name,
-                   .run_id = action->attempt, .gpus = (int)p->wanted,
+                   .run_id = action->attempt, .gpus = (int)p->wanted, .resources = p->free_ones,
                    .deadline_s = POD_DEADLINE_S, .proves = true},
         .line = on_pod_line,
         .state = on_pod_state,
@@ -285,7 +290,7 @@ static void on_pods(void *data, json_t *result, gpuc_error *error)
     gpuc__action *action = data;
     proving *p = action->work;
     gpuc__kube *kube;
-    long held;
+    json_t *usage;
     char why[120];
 
     action->kube_call = NULL;
@@ -293,13 +298,15 @@ static void on_pods(void *data, json_t *result, gpuc_error *error)
         finish_unlabelled(action, error);
         return;
     }
-    held = gpuc__node_gpus_held(result, action->attempt);
-    p->wanted = p->offered > held ? p->offered - held : 0;
+    usage = gpuc__gpu_usage(result, action->attempt);
+    p->free_ones = usage ? gpuc__gpu_free(&p->wanted, p->node, usage) : NULL;
+    json_decref(usage);
+    if (!p->free_ones) {
+        finish_nomem(action);
+        return;
+    }
     if (p->wanted == 0) {
-        snprintf(why, sizeof(why),
-                 p->offered ? "left alone: pods hold all %ld GPUs of the node"
-                            : "the node offers MIG resources, for which no pod is made (%ld GPUs)",
-                 p->offered);
+        snprintf(why, sizeof(why), "left alone: pods hold all %ld GPUs of the node", p->offered);
         leave_pod_out(action, why);
         return;
     }
@@ -343,15 +350,15 @@ static void on_counted(gpuc__action *action, gpuc_error *error)
 static void count(gpuc__action *action, const json_t *node, long wanted)
 {
     proving *p = action->work;
-    long gpus = gpuc__chain_gpus(node, false);
     gpuc_error *error = NULL;
-    gpuc__node_state state;
     char seen[80];
 
-    gpuc__node_read(&state, node);
-    p->offered = state.gpus;
-    snprintf(seen, sizeof(seen), "nvidia.com/gpu: %ld", gpus);
-    gpuc__proof_set(p->proof, "k8s.alloc", NULL, gpus == wanted ? GPUC_CHECK_PASS : GPUC_CHECK_FAIL, seen,
+    p->node = json_incref((json_t *)node);
+    p->offered = gpuc__chain_gpus(node, false);
+    snprintf(seen, sizeof(seen), "%s: %ld",
+             p->offered == gpuc__gpu_offered(node) ? "nvidia.com/gpu" : "GPUs and MIG devices",
+             p->offered);
+    gpuc__proof_set(p->proof, "k8s.alloc", NULL, p->offered == wanted ? GPUC_CHECK_PASS : GPUC_CHECK_FAIL, seen,
                     NULL, NULL, NULL, &error);
     on_counted(action, error);
 }

@@ -478,7 +478,7 @@ static void on_pods(void *data, json_t *result, gpuc_error *error)
 
     if (stopped(w, error))
         return;
-    w->usage = gpuc__gpu_usage(json_object_get(result, "items"));
+    w->usage = gpuc__gpu_usage(result, NULL);
     if (w->runtime_given) {
         begin_nodes(w);
         return;

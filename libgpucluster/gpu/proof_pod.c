@@ -59,7 +59,7 @@ static const gpuc__probe_gpu *device_of(const gpuc__probe *probe, const char *uu
     return NULL;
 }
 
-/* A GPU of the machine of which the pod said nothing. */
+/* One of the machine of which the pod said nothing. */
 static void judge_missing(judging *j, const char *uuid)
 {
     const gpuc__check *on_node = gpuc__proof_find(j->proof, NODE_ID, uuid);
@@ -99,17 +99,41 @@ static const char *foreign(const judging *j)
     return NULL;
 }
 
+/* A GPU of the machine, or a MIG device. */
+static void judge_listed(judging *j, const char *uuid)
+{
+    if (!device_of(j->probe, uuid))
+        judge_missing(j, uuid);
+    judge_by_pod_alone(j, uuid);
+}
+
+/* migs: as the proof has them. */
+static void judge_migs(judging *j, const char *migs)
+{
+    char uuid[128];
+
+    while (*migs && !j->rc) {
+        size_t length = strcspn(migs, "\n");
+
+        snprintf(uuid, sizeof(uuid), "%.*s", (int)length, migs);
+        if (length)
+            judge_listed(j, uuid);
+        migs += length + (migs[length] != '\0');
+    }
+}
+
+/* A GPU that is cut into MIG devices computes in them. */
 static void judge_each(judging *j)
 {
     for (size_t i = 0; i < j->probe->gpu_count; i++)
         judge_device(j, &j->probe->gpus[i]);
     for (size_t i = 0; i < j->proof->gpu_count && !j->rc; i++) {
-        const char *uuid = j->proof->gpus[i].uuid;
+        const gpuc__proof_gpu *g = &j->proof->gpus[i];
 
-        if (uuid && !device_of(j->probe, uuid))
-            judge_missing(j, uuid);
-        if (uuid)
-            judge_by_pod_alone(j, uuid);
+        if (g->migs && *g->migs)
+            judge_migs(j, g->migs);
+        else if (g->uuid)
+            judge_listed(j, g->uuid);
     }
 }
 

@@ -126,25 +126,28 @@ static json_t *pod_usage(const json_t *pod)
     return all;
 }
 
-static bool holds(const json_t *pod)
+static bool holds(const json_t *pod, const char *run_id)
 {
     const char *phase = gpuc__json_text(pod, "status", "phase", NULL);
+    const char *run = gpuc__json_text(pod, "metadata", "labels", "gpucluster/run-id", NULL);
 
-    return !phase || (strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0);
+    if (phase && (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0))
+        return false;
+    return !run_id || !run || strcmp(run, run_id) != 0;
 }
 
-json_t *gpuc__gpu_usage(const json_t *pods)
+json_t *gpuc__gpu_usage(const json_t *list, const char *run_id)
 {
     json_t *usage = json_object();
     const json_t *pod;
     size_t i;
 
-    json_array_foreach(pods, i, pod)
+    json_array_foreach(json_object_get(list, "items"), i, pod)
     {
         const char *node = gpuc__json_text(pod, "spec", "nodeName", NULL), *name;
         json_t *of_pod, *sums, *value;
 
-        if (!node || !*node || !holds(pod))
+        if (!node || !*node || !holds(pod, run_id))
             continue;
         of_pod = pod_usage(pod);
         if (!json_object_get(usage, node))

@@ -19,9 +19,9 @@ long gpuc__gpu_offered(const json_t *node);
  * labels say. */
 bool gpuc__gpu_shared(const json_t *node);
 
-/* What the pods hold: {NODE: {"nvidia.com/gpu": 3}}; those that have ended hold nothing. New; NULL
- * without memory. */
-json_t *gpuc__gpu_usage(const json_t *pods);
+/* What the pods of a list hold: {NODE: {"nvidia.com/gpu": 3}}; those that have ended hold nothing, nor
+ * do those of the run (NULL: none). New; NULL without memory. */
+json_t *gpuc__gpu_usage(const json_t *list, const char *run_id);
 
 /* What of the node's allocatable GPUs nobody holds: {"nvidia.com/gpu": "5"}, without those of which
  * none is free; new. *count: all together. NULL without memory. */

@@ -186,7 +186,9 @@ static json_t *container(const gpuc__job_params *p, int index)
         json_object_set_new(c, "args", json_deep_copy(p->args));
     if (c && json_array_size(env) > 0)
         json_object_set(c, "env", env);
-    if (c && p->gpus > 0) {
+    if (c && p->resources) {
+        json_object_set_new(c, "resources", json_pack("{s:O}", "limits", (json_t *)p->resources));
+    } else if (c && p->gpus > 0) {
         snprintf(gpus, sizeof(gpus), "%d", p->gpus);
         json_object_set_new(c, "resources", json_pack("{s:{s:s}}", "limits", "nvidia.com/gpu", gpus));
     }

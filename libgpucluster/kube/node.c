@@ -5,22 +5,13 @@
 #include <string.h>
 
 #include "kube/call.h"
+#include "kube/gpu_chain.h"
 #include "kube/status.h"
 #include "util/alloc.h"
 #include "util/error.h"
 
 #define MERGE_PATCH "application/merge-patch+json"
 #define TAINT_TRIES 5
-
-/* A plain decimal count of a quantity; kubelet writes GPUs without a suffix. */
-static long read_count(const char *text)
-{
-    long n = 0;
-
-    for (; text && *text >= '0' && *text <= '9' && n < 1000000; text++)
-        n = n * 10 + (*text - '0');
-    return n;
-}
 
 void gpuc__node_read(gpuc__node_state *out, const json_t *node)
 {
@@ -32,7 +23,7 @@ void gpuc__node_read(gpuc__node_state *out, const json_t *node)
                               .message = "the kubelet has not reported yet",
                               .kubelet = version ? version : ""};
     out->unschedulable = json_is_true(gpuc__json_at(node, "spec", "unschedulable", NULL));
-    out->gpus = read_count(gpuc__json_text(node, "status", "allocatable", "nvidia.com/gpu", NULL));
+    out->gpus = gpuc__chain_gpus(node, false);
     json_array_foreach(gpuc__json_at(node, "status", "conditions", NULL), i, c)
     {
         const char *type = gpuc__json_text(c, "type", NULL);
@@ -256,5 +247,16 @@ gpuc__kube_call *gpuc__node_delete(gpuc__kube *kube, const char *name, gpuc__kub
         return NULL;
     }
     gpuc__call_after(call, 0, delete_begin);
+    return call;
+}
+
+gpuc__kube_call *gpuc__node_pods(gpuc__kube *kube, const char *name, int deadline_ms,
+                                 gpuc__kube_done_fn done, void *data)
+{
+    char *query = gpuc__kube_path("fieldSelector=spec.nodeName%%3D%s", name, NULL);
+    gpuc__kube_call *call =
+        query ? gpuc__kube_list(kube, "/api/v1/pods", query, deadline_ms, done, data) : NULL;
+
+    gpuc__free(query);
     return call;
 }

@@ -13,7 +13,7 @@ typedef struct gpuc__node_state {
     bool ready, unschedulable;
     const char *reason, *message; /* of the Ready condition: "KubeletNotReady", … */
     const char *kubelet;          /* its version, "" when unknown */
-    long gpus;                    /* allocatable nvidia.com/gpu; 0 without */
+    long gpus;                    /* allocatable GPUs and MIG devices; 0 without */
 } gpuc__node_state;
 
 void gpuc__node_read(gpuc__node_state *out, const json_t *node);
@@ -58,9 +58,6 @@ gpuc__kube_call *gpuc__node_delete(gpuc__kube *kube, const char *name, gpuc__kub
 /* The pods on a node, of all namespaces. result: {"items": [...]}. */
 gpuc__kube_call *gpuc__node_pods(gpuc__kube *kube, const char *name, int deadline_ms,
                                  gpuc__kube_done_fn done, void *data);
-/* How many nvidia.com/gpu such pods hold; ended ones hold none, and those of the run (NULL: none) do
- * not count. */
-long gpuc__node_gpus_held(const json_t *pods, const char *run_id);
 
 /* Whether drain moves this pod: false for DaemonSet, mirror and finished pods. */
 bool gpuc__node_pod_drains(const json_t *pod);

@@ -17,19 +17,28 @@
 #define XML                                                                                        \
     "<nvidia_smi_log><gpu id=\"0:1:0\"><uuid>" A "</uuid><processes></processes></gpu>"            \
     "<gpu id=\"0:2:0\"><uuid>" B "</uuid><processes></processes></gpu></nvidia_smi_log>"
+#define MIG(index) "<mig_device><index>" index "</index></mig_device>"
+#define MIG_XML                                                                                    \
+    "<nvidia_smi_log><gpu id=\"0:1:0\"><uuid>" A "</uuid><mig_mode><current_mig>Enabled"           \
+    "</current_mig></mig_mode><mig_devices>" MIG("0") MIG("1") "</mig_devices><processes>"         \
+    "</processes></gpu><gpu id=\"0:2:0\"><uuid>" B "</uuid><processes></processes></gpu>"          \
+    "</nvidia_smi_log>"
 #define START "| NVIDIA-SMI 580 |\n{\"event\":\"start\",\"runner\":\"python3\",\"devices\":2}\n"
 #define PASS(uuid)                                                                                 \
     "{\"event\":\"gpu\",\"device\":\"" uuid "\",\"status\":\"pass\",\"mismatches\":0,"             \
     "\"host_mismatches\":0,\"mib\":256}\n"
+#define SLICE(uuid, index)                                                                         \
+    "{\"event\":\"gpu\",\"device\":\"" uuid "\",\"parent\":\"" A "\",\"index\":" index                  \
+    ",\"status\":\"pass\",\"mismatches\":0,\"host_mismatches\":0,\"mib\":64}\n"
 #define FAULT(uuid)                                                                                \
     "{\"event\":\"gpu\",\"device\":\"" uuid "\",\"status\":\"fail\",\"stage\":\"cuInit\","         \
     "\"code\":804,\"error\":\"x\",\"detail\":\"y\"}\n"
 #define END "{\"event\":\"end\"}\n"
 
 /* on_node: the probe's lines over SSH. */
-static gpuc__machine_proof *machine(const char *on_node)
+static gpuc__machine_proof *machine_of(const char *xml, const char *on_node)
 {
-    gpu_machine m = {.facts = "kernel=6.1", .smi_text = XML,
+    gpu_machine m = {.facts = "kernel=6.1", .smi_text = xml,
                      .pci = "0000:01:00.0 0x10de 0x2330 0x030200 nvidia\n"
                             "0000:02:00.0 0x10de 0x2330 0x030200 nvidia"};
     gpuc__collect *c = gpu_machine_collect(&m);
@@ -41,6 +50,11 @@ static gpuc__machine_proof *machine(const char *on_node)
     gpuc__probe_free(probe);
     gpuc__collect_free(c);
     return proof;
+}
+
+static gpuc__machine_proof *machine(const char *on_node)
+{
+    return machine_of(XML, on_node);
 }
 
 static void pod(gpuc__machine_proof *proof, const char *log, bool all, const char *why)
@@ -105,6 +119,30 @@ static void test_gpu_proof_pod__other_gpus_than_the_machines(void **state)
     expect(p, "k8s.compute", NULL, GPUC_CHECK_FAIL, "was given GPU-7, which nvidia-smi");
     pod(p, START END, true, "the container ended with 5");
     expect(p, "k8s.compute", NULL, GPUC_CHECK_FAIL, "0 devices");
+    gpuc__proof_free(p);
+}
+
+/* One GPU is whole, one is cut in two: each part counts for itself. */
+static void test_gpu_proof_pod__mig_devices(void **state)
+{
+    const char *all = START SLICE("MIG-1", "0") SLICE("MIG-2", "1") PASS(B) END;
+    gpuc__machine_proof *p = machine_of(MIG_XML, all);
+
+    expect(p, "cuda.compute", "MIG-2", GPUC_CHECK_PASS, "0 wrong");
+    pod(p, all, true, NULL);
+    expect(p, "k8s.compute", "MIG-1", GPUC_CHECK_PASS, "0 wrong");
+    expect(p, "k8s.compute", "MIG-2", GPUC_CHECK_PASS, "0 wrong");
+    expect(p, "k8s.compute", NULL, GPUC_CHECK_PASS, "3 devices computed right in the pod, 0 failed");
+    pod(p, START SLICE("MIG-1", "0") PASS(B) END, true, NULL);
+    expect(p, "k8s.compute", "MIG-2", GPUC_CHECK_FAIL, "was not given this GPU");
+    expect(p, "k8s.compute", NULL, GPUC_CHECK_FAIL, "2 devices computed right in the pod, 1 failed");
+    pod(p, START SLICE("MIG-1", "0") PASS(B) END, false, NULL);
+    expect(p, "k8s.compute", "MIG-2", GPUC_CHECK_SKIP, "in use");
+    expect(p, "k8s.compute", NULL, GPUC_CHECK_PASS, "2 devices");
+    gpuc__proof_free(p);
+    p = machine_of(MIG_XML, START); /* where nothing ran on the machine the devices have no names */
+    pod(p, all, true, NULL);
+    expect(p, "k8s.compute", NULL, GPUC_CHECK_PASS, "3 devices");
     gpuc__proof_free(p);
 }
 
@@ -192,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_gpu_proof_pod__all_is_well),
         cmocka_unit_test(test_gpu_proof_pod__one_fails_there),
         cmocka_unit_test(test_gpu_proof_pod__other_gpus_than_the_machines),
+        cmocka_unit_test(test_gpu_proof_pod__mig_devices),
         cmocka_unit_test(test_gpu_proof_pod__some_are_in_use),
         cmocka_unit_test(test_gpu_proof_pod__all_are_in_use),
         cmocka_unit_test(test_gpu_proof_pod__it_did_not_get_so_far),

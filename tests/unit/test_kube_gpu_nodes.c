@@ -29,18 +29,23 @@ static void test_gpu_nodes__who_has_gpus(void **state)
     assert_false(has_gpus("{\"metadata\":{\"labels\":{\"gpu\":\"true\"}}}"));
 }
 
-/* What is held of a resource of node "n" by these pods. */
-static long held(const char *pods, const char *resource)
+/* What is held of a resource of node "n" by these pods, but those of the run. */
+static long held_but(const char *run_id, const char *pods, const char *resource)
 {
-    json_t *list = json_loads(pods, 0, NULL), *usage;
+    json_t *list = json_pack("{s:o}", "items", json_loads(pods, 0, NULL)), *usage;
     long n;
 
     assert_non_null(list);
-    usage = gpuc__gpu_usage(list);
+    usage = gpuc__gpu_usage(list, run_id);
     n = (long)json_integer_value(json_object_get(json_object_get(usage, "n"), resource));
     json_decref(list);
     json_decref(usage);
     return n;
+}
+
+static long held(const char *pods, const char *resource)
+{
+    return held_but(NULL, pods, resource);
 }
 
 #define POD(phase, spec)                                                                           \
@@ -72,6 +77,17 @@ static void test_gpu_nodes__what_pods_hold(void **state)
                               "\"nvidia.com/mig-2g.20gb\":\"1\",\"cpu\":\"4\"}}}]"),
                           "nvidia.com/mig-2g.20gb"), 1);
     assert_int_equal(held("[{\"spec\":{\"containers\":[" HAS("limits", "\"2\"") "]}}]", gpu), 0);
+}
+
+static void test_gpu_nodes__a_runs_own_do_not_count(void **state)
+{
+    static const char pods[] = "[{\"metadata\":{\"labels\":{\"gpucluster/run-id\":\"abc\"}},"
+                               "\"spec\":{\"nodeName\":\"n\",\"containers\":[" HAS("limits", "1") "]}},"
+                               "{\"spec\":{\"nodeName\":\"n\",\"containers\":[" HAS("limits", "2") "]}}]";
+
+    assert_int_equal(held_but("abc", pods, "nvidia.com/gpu"), 2);
+    assert_int_equal(held_but("abd", pods, "nvidia.com/gpu"), 3);
+    assert_int_equal(held_but(NULL, pods, "nvidia.com/gpu"), 3);
 }
 
 static void test_gpu_nodes__what_is_free(void **state)
@@ -120,6 +136,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gpu_nodes__who_has_gpus),
         cmocka_unit_test(test_gpu_nodes__what_pods_hold),
+        cmocka_unit_test(test_gpu_nodes__a_runs_own_do_not_count),
         cmocka_unit_test(test_gpu_nodes__what_is_free),
         cmocka_unit_test(test_gpu_nodes__shares_of_gpus),
     };

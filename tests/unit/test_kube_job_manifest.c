@@ -52,6 +52,21 @@ static void test_job_manifest__pins_by_the_scheduler(void **state)
     json_decref(command);
 }
 
+static void test_job_manifest__asks_for_mig_devices_by_name(void **state)
+{
+    json_t *resources = json_pack("{s:s, s:s}", "nvidia.com/gpu", "1", "nvidia.com/mig-1g.10gb", "4");
+    gpuc__job_params p = {.kind = "cuda", .run_id = "r1", .node = "n1", .image = "i", .gpus = 5,
+                          .resources = resources};
+    json_t *job = NULL, *container;
+
+    assert_int_equal(gpuc__job_manifest(&job, &p, NULL), GPUC_OK);
+    assert_string_equal(gpuc__json_text(pod_spec(job), "runtimeClassName", NULL), "nvidia");
+    container = json_array_get(json_object_get(pod_spec(job), "containers"), 0);
+    assert_true(json_equal(gpuc__json_at(container, "resources", "limits", NULL), resources));
+    json_decref(job);
+    json_decref(resources);
+}
+
 static bool tolerates(const json_t *job, const char *key)
 {
     const json_t *list = json_object_get(pod_spec(job), "tolerations"), *toleration;
@@ -187,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_job_manifest__pins_by_the_scheduler),
+        cmocka_unit_test(test_job_manifest__asks_for_mig_devices_by_name),
         cmocka_unit_test(test_job_manifest__only_a_proof_goes_where_nothing_is_proven),
         cmocka_unit_test(test_job_manifest__name_depends_on_run_and_node_only),
         cmocka_unit_test(test_job_manifest__without_gpus_asks_for_none),

@@ -37,6 +37,28 @@ static void test_node__waits_until_ready_with_its_gpus(void **state)
     kube_api_end();
 }
 
+/* Cut into MIG devices of several sizes, GPUs have names of their own. */
+static void test_node__mig_devices_count(void **state)
+{
+    kube_step steps[] = {
+        {"GET", "limit=", 200,
+         LIST("{\"metadata\":{\"name\":\"n1\"},\"status\":{\"allocatable\":{\"nvidia.com/gpu\":"
+              "\"1\",\"nvidia.com/mig-1g.10gb\":\"4\",\"nvidia.com/mig-3g.40gb\":\"1\",\"cpu\":\"64\"},"
+              "\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}")},
+        {NULL}};
+    kube_end end = {0};
+    gpuc__node_state node;
+
+    kube_api_begin(steps);
+    gpuc__node_wait(kube, "n1", 2, 5000, kube_on_end, &end);
+    kube_wait(&end);
+    assert_null(end.error);
+    gpuc__node_read(&node, end.result);
+    assert_int_equal(node.gpus, 6);
+    kube_drop(&end);
+    kube_api_end();
+}
+
 static void test_node__tells_why_it_is_not_ready(void **state)
 {
     kube_step steps[] = {
@@ -262,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_node__waits_until_ready_with_its_gpus),
+        cmocka_unit_test(test_node__mig_devices_count),
         cmocka_unit_test(test_node__tells_why_it_is_not_ready),
         cmocka_unit_test(test_node__tells_that_it_never_came_or_lacks_gpus),
         cmocka_unit_test(test_node__labels),
