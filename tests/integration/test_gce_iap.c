@@ -5,6 +5,7 @@
 #include "support/provider_client.h"
 #include "provider/gce/machines.h"
 #include "support/run_program.h"
+#include "support/run_until.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -252,10 +253,7 @@ static void test_gce_iap__says_why_it_cannot(void **state)
         assert_int_equal(gpuc__provider_gce.tunnel(provider, "m1", closed ? 6444 : 22, &fd, NULL),
                          GPUC_OK);
         fcntl(fd, F_SETFL, O_NONBLOCK);
-        for (int turns = 0; n != 0 && turns < 2000; turns++) {
-            gpuc_context_run(context, 10, NULL);
-            n = read(fd, &byte, 1);
-        }
+        RUN_UNTIL(context, (n = read(fd, &byte, 1)) == 0);
         assert_int_equal(n, 0);
         close(fd);
         if (!strstr(logged, closed ? "port 6444" : cases[i].said))

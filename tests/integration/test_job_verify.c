@@ -8,6 +8,7 @@
 #include "support/http_server.h"
 
 #include "support/gpu_hosts.h"
+#include "support/run_until.h"
 
 #include "cluster/jobs_internal.h"
 
@@ -126,8 +127,7 @@ static void test_job_verify__no_gpus(void **state)
 
 static void wait_until_looking(const gpuc_job *job, size_t looking)
 {
-    for (int i = 0; i < 400 && job->looking > looking; i++)
-        gpuc_context_run(context, 50, NULL);
+    RUN_UNTIL(context, job->looking <= looking);
     assert_int_equal(job->looking, looking);
 }
 

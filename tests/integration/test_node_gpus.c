@@ -6,6 +6,7 @@
 #include "support/ssh_client.h"
 
 #include "support/gpu_hosts.h"
+#include "support/run_until.h"
 
 #include "cluster/action.h"
 
@@ -80,8 +81,7 @@ static gpuc__graph *start(const char *name, int timeout_s)
 
 static void finish(gpuc__graph *graph)
 {
-    for (int i = 0; i < 700 && !ended; i++)
-        gpuc_context_run(context, 100, NULL);
+    RUN_UNTIL(context, ended);
     assert_int_equal(ended, 1);
     gpuc__graph_free(graph);
 }
@@ -190,8 +190,7 @@ static void test_node_gpus__cancelled_while_it_waits(void **state)
 
     begin(steps);
     graph = start("good", 60);
-    for (int i = 0; i < 100 && !kube_api_asked("/nodes?watch"); i++)
-        gpuc_context_run(context, 20, NULL);
+    RUN_UNTIL(context, kube_api_asked("/nodes?watch"));
     gpuc__graph_cancel(graph);
     finish(graph);
     assert_int_equal(gpuc_error_code(ended_with), GPUC_ECANCELLED);

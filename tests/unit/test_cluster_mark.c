@@ -13,6 +13,7 @@
 
 #include "support/gpu_data.h"
 #include "support/gpu_machine.h"
+#include "support/run_until.h"
 
 #include "cluster/action.h"
 #include "cluster/mark.h"
@@ -171,8 +172,7 @@ static void run_step(void)
     ASSERT_OK(gpuc__action_add(graph, cluster, gpu,
                                gpuc__recipe_find(cluster->recipe, "node.gpu-present"), NULL, NULL, NULL));
     ASSERT_OK(gpuc__graph_run(graph, NULL, 4, on_run, NULL, NULL));
-    for (int i = 0; i < 300 && !ended; i++)
-        gpuc_context_run(context, 100, NULL);
+    RUN_UNTIL(context, ended);
     assert_int_equal(ended, 1);
     if (run_error)
         fail_msg("%s", gpuc_error_message(run_error));

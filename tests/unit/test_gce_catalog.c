@@ -4,6 +4,7 @@
 
 #include "support/gce_api.h"
 #include "support/gce_wish.h"
+#include "support/run_until.h"
 
 #define P "/compute/v1/projects/my-project"
 #define TYPE(name, where)                                                                          \
@@ -204,8 +205,7 @@ static void test_gce_catalog__refusals_and_cancel(void **state)
     gpuc_error_unref(error);
     assert_null(text);
     assert_int_equal(gpuc_catalog_start(&op, context, "my-project", "", 0, NULL), GPUC_OK);
-    for (int n = 0; n < 500 && !gce_asked("/zones"); n++)
-        gpuc_context_run(context, 10, NULL);
+    RUN_UNTIL(context, gce_asked("/zones"));
     assert_int_equal(gpuc_op_state(op), GPUC_OP_RUNNING);
     assert_null(gpuc_op_json(op));
     gpuc_op_cancel(op);

@@ -6,6 +6,7 @@
 
 #include "support/gce_api.h"
 #include "support/gce_wish.h"
+#include "support/run_until.h"
 
 #define P "/compute/v1/projects/my-project"
 #define RESOURCE_MANAGER "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER"
@@ -262,8 +263,7 @@ static void test_gce_check_run__cancel(void **state)
 
         begin(steps);
         gpuc__provider_gce.check(provider, on_done, &end);
-        for (int n = 0; n < 500 && hangs[i] && !gce_asked(hangs[i]); n++)
-            gpuc_context_run(context, 10, NULL);
+        RUN_UNTIL(context, !hangs[i] || gce_asked(hangs[i]));
         assert_int_equal(end.done, 0);
         assert_true(!hangs[i] || gce_asked(hangs[i]) > 0);
         gpuc__provider_gce.cancel(provider, &end);

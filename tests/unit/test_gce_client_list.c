@@ -2,6 +2,7 @@
 /* Lists of the Compute Engine client, against a scripted server (SIMULATED); and every allocation
  * of a call failing in turn. */
 #include "support/gce_api.h"
+#include "support/run_until.h"
 
 #define ZONE "projects/p1/zones/z1"
 #define ALL "projects/p1/aggregated/instances"
@@ -224,8 +225,7 @@ static void send_many(gce_end *ends, gpuc__gce_call **calls, int first_ms, int b
 static void wait_for_many(gce_end *ends, int code)
 {
     for (int i = 0; i < MANY; i++) {
-        for (int turn = 0; !ends[i].done && turn < 600; turn++)
-            assert_int_equal(gpuc_context_run(context, 50, NULL), GPUC_OK);
+        RUN_UNTIL(context, ends[i].done);
         assert_int_equal(ends[i].done, 1);
         if (code || i % 2)
             assert_int_equal(ends[i].code, code);

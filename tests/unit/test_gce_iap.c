@@ -3,6 +3,7 @@
  * and every way in which a tunnel does not come about. */
 #include "support/provider_client.h"
 #include "support/iap_server.h"
+#include "support/run_until.h"
 #include "provider/gce/machines.h"
 
 #include <fcntl.h>
@@ -152,8 +153,7 @@ static void test_gce_iap__passes_bytes_both_ways(void **state)
     pass(fd, (const unsigned char *)"x", 1);
     assert_int_equal(relay.lists, 1);
     close(fd);
-    for (int i = 0; i < 200 && relay.goodbyes < 3; i++)
-        turn(1);
+    RUN_UNTIL(context, relay.goodbyes >= 3);
     assert_int_equal(relay.goodbyes, 3);
     turn(5);
     assert_null(provider->tunnels);
@@ -238,8 +238,7 @@ static void test_gce_iap__ends_with_either_side_at_any_time(void **state)
 
     relay.silent = true;
     close(open_tunnel()); /* before anything was done */
-    for (int i = 0; i < 200 && provider->tunnels; i++)
-        turn(1);
+    RUN_UNTIL(context, !provider->tunnels);
     assert_null(provider->tunnels);
     fds[0] = open_tunnel();
     turn(20);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Looking machines of Compute Engine up (SIMULATED). */
 #include "support/gce_provider.h"
+#include "support/run_until.h"
 
 static void test_gce_look__is_not_there(void **state)
 {
@@ -260,8 +261,7 @@ static void test_gce_look__cancel_ends_it(void **state)
     gpuc__provider_gce.look(provider, "m1", provider_on_machine, &r);
     gpuc__provider_gce.look(provider, "m2", provider_on_machine, &other);
     gpuc__provider_gce.list(provider, provider_on_names, &all);
-    for (int i = 0; i < 200 && faults[0].used < 2; i++)
-        gpuc_context_run(context, 20, NULL);
+    RUN_UNTIL(context, faults[0].used >= 2);
     gpuc__provider_gce.cancel(provider, &r);
     provider_wait(context, &r, 2000);
     assert_int_equal(r.code, GPUC_ECANCELLED);

@@ -10,6 +10,7 @@
 
 #include "support/api.h"
 #include "support/kube_api.h"
+#include "support/run_until.h"
 
 #include "cluster/jobs_internal.h"
 #include "kube/status.h"
@@ -213,8 +214,7 @@ static void on_over(gpuc_job *job)
 
 static void wait_over(int count)
 {
-    for (int i = 0; i < 200 && over < count; i++)
-        gpuc_context_run(context, 50, NULL);
+    RUN_UNTIL(context, over >= count);
     assert_int_equal(over, count);
 }
 

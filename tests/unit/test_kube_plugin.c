@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Credential plugins: real programs, run for requests to a scripted API server. */
 #include "support/kube_auth.h"
+#include "support/run_until.h"
 
 #include <signal.h>
 
@@ -184,8 +185,7 @@ static void test_plugin__ends_with_its_call(void **state)
     for (int cancelled = 0; cancelled < 2; cancelled++) {
         put("pid", "-1", 0600);
         call = get(&end, cancelled ? 300000 : 1500);
-        for (int i = 0; i < 100 && number("pid") <= 0; i++)
-            gpuc_context_run(context, 20, NULL);
+        RUN_UNTIL(context, number("pid") > 0);
         assert_true(number("pid") > 0);
         if (cancelled)
             gpuc__kube_cancel(call);

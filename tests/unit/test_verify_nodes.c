@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Verification of the nodes of a cluster that a kubeconfig leads to, against a pretended one. */
 #include "support/verify_nodes.h"
+#include "support/run_until.h"
 
 static void test_verify_nodes__every_kind_of_node(void **state)
 {
@@ -175,8 +176,7 @@ static void test_verify_nodes__cancelled(void **state)
     begin(NODE("free", GPUS(1), ""), "");
     fleet.pod_phase = "Running";
     assert_int_equal(gpuc_verification_start(&op, v, NULL), GPUC_OK);
-    for (int i = 0; i < 500 && !fleet.created; i++)
-        gpuc_context_run(context, 20, NULL);
+    RUN_UNTIL(context, fleet.created);
     gpuc_op_cancel(op);
     assert_int_equal(gpuc_op_wait(op, 20000, NULL), GPUC_ECANCELLED);
     assert_int_equal(fleet.created, 1);

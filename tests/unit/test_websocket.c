@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* WebSockets over a real socket: talk in both directions, held up, cut off, and ended in order. */
 #include "support/ws_client.h"
+#include "support/run_until.h"
 
 static http_server_request seen; /* by the server; read once it has stopped */
 static int pongs;
@@ -168,8 +169,7 @@ static void test_websocket__a_drop_is_told(void **state)
         assert_int_equal(gpuc_context_run(context, 50, NULL), GPUC_OK);
     assert_true(gpuc__websocket_send(t.ws, "last", 4));
     gpuc__websocket_drop(t.ws);
-    for (int i = 0; i < 100 && !told; i++)
-        gpuc_context_run(context, 20, NULL);
+    RUN_UNTIL(context, told);
     assert_int_equal(told, 1001);
     assert_int_equal(t.closed, 0);
     clear(&t);
