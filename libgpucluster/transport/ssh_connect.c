@@ -445,6 +445,7 @@ gpuc__ssh_next gpuc__ssh_step_handshake(gpuc__ssh *ssh, gpuc_error **err)
 {
     int rc = libssh2_session_handshake(ssh->link->session, ssh->link->fd);
 
+    ssh->link->half_made = rc == LIBSSH2_ERROR_EAGAIN;
     if (rc == LIBSSH2_ERROR_EAGAIN || (rc && ssh->link->ended))
         return GPUC__SSH_WAIT;
     if (rc)

@@ -34,6 +34,8 @@ int gpuc__ssh_error_lost(gpuc__ssh *ssh, gpuc_error **err, const char *doing)
     bool mute = ssh->state == GPUC__SSH_HANDSHAKE && link && !link->greeting.length;
     const char *how = "the machine closed the connection";
 
+    if (native == ENOMEM)
+        return gpuc__error_nomem(err);
     if (through)
         how = gpuc_error_message(through);
     else if (native == ETIMEDOUT)

@@ -133,8 +133,10 @@ bool gpuc__ssh_link_fill(gpuc__ssh_link *link)
     size_t room;
     ssize_t n;
 
-    if (!link->in && !(link->in = gpuc__malloc(IN_SIZE)))
+    if (!link->in && !(link->in = gpuc__malloc(IN_SIZE))) {
+        ended(link, ENOMEM); /* else it would be asked for as long as bytes wait to be read */
         return false;
+    }
     if (link->in_start == link->in_end)
         link->in_start = link->in_end = 0;
     room = IN_SIZE - link->in_end;

@@ -27,6 +27,7 @@ typedef struct gpuc__ssh_link {
     bool ended;    /* the peer closed, or an error: no more bytes will come */
     int ended_errno;
     bool dead; /* being torn down: libssh2 gets errors at once */
+    bool half_made; /* the handshake is under way in libssh2, and keeps memory of its own */
     gpuc__buf greeting; /* what came in during the handshake, to explain its failure */
     unsigned would_block; /* in a row, in one turn of the pump */
     uint64_t last_received;

@@ -66,8 +66,8 @@ void gpuc__ssh_let_go(gpuc__ssh *ssh, bool politely)
         gpuc__ssh_link_flush(link);
     }
     link->dead = true; /* every clean now ends at once */
-    if (ssh->state == GPUC__SSH_HANDSHAKE && link->session)
-        libssh2_session_handshake(link->session, link->fd); /* fails, freeing half-made keys */
+    if (link->half_made)
+        libssh2_session_handshake(link->session, link->fd); /* fails, and frees that */
     for (gpuc__ssh_op *op = ssh->first; op; op = op->next) {
         if (link->session && op->class->clean)
             op->class->clean(op);
