@@ -142,7 +142,7 @@ static int take_option(cli *c, wanted *w, int o, int index)
         w->nodes = w->nodes || o == CLUSTER_SETTING;
         w->kubeconfig = w->kubeconfig || strcmp(options[index].name, "kubeconfig") == 0;
         w->setting = options[index].name;
-        if (o == CLUSTER_SETTING && !*optarg)
+        if (o == CLUSTER_SETTING && optarg && !*optarg)
             return usage_error(c, "verify: --%s is empty", w->setting);
         return set_option(c, w, options[index].name, optarg);
     }

@@ -67,6 +67,7 @@ check "--set without =" ends 2 'KEY=VALUE' run nvidia-smi --set gpus
 check "a job of two clusters" ends 2 'not both' run nvidia-smi -c lab --kubeconfig default
 check "a job of a cluster, and a context" ends 2 'not both' run nvidia-smi -c lab --context lab
 check "a job, and a kubeconfig of no name" ends 2 'kubeconfig wants FILE' run nvidia-smi --kubeconfig ''
+check "verify of a cluster that labels, where there is none" ends 1 'nosuch.yaml' verify --label --kubeconfig ./nosuch.yaml
 check "verify, and a kubeconfig of no name" ends 2 'verify: --kubeconfig is empty' verify --kubeconfig ''
 check "a job on a cluster whose kubeconfig is not there" ends 1 'nosuch.yaml' run nvidia-smi --kubeconfig ./nosuch.yaml
 check "a job of a kind that is none, anywhere" ends 1 'known are: ' run nvidia-sim --kubeconfig ./nosuch.yaml
