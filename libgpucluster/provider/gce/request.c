@@ -45,10 +45,10 @@ static void keep_failure(gpuc__gce_call *call, gpuc_error *error)
 }
 
 /* The end of a failure that may not, or not any more, be repeated. A try that had no time left says
- * less than the one before it. */
+ * less than the one before it; but a server holds the wait for an operation that takes long. */
 static void give_up(gpuc__gce_call *call, bool lost, gpuc__gce_scope scope, gpuc_error *error)
 {
-    if (call->failure && call->cut_short && gpuc_error_code(error) == GPUC_ETIMEDOUT) {
+    if (call->failure && !call->operation && call->cut_short && gpuc_error_code(error) == GPUC_ETIMEDOUT) {
         gpuc_error_unref(error);
         error = call->failure;
         call->failure = NULL;
