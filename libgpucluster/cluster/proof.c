@@ -305,8 +305,13 @@ static void on_pods(void *data, json_t *result, gpuc_error *error)
         finish_nomem(action);
         return;
     }
+    if (gpuc__gpu_shared(p->node)) {
+        leave_pod_out(action, "the node offers shares of its GPUs, and a pod cannot ask for all of them");
+        return;
+    }
     if (p->wanted == 0) {
-        snprintf(why, sizeof(why), "left alone: pods hold all %ld GPUs of the node", p->offered);
+        snprintf(why, sizeof(why), p->offered ? "left alone: pods hold all %ld GPUs of the node"
+                                              : "the node offers %ld GPUs", p->offered);
         leave_pod_out(action, why);
         return;
     }

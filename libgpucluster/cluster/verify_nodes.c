@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cluster/verify_nodes.h"
 
+#include <limits.h>
 #include <openssl/rand.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cluster/chain.h"
@@ -30,6 +32,7 @@ typedef struct node {
     gpuc__machine_proof *proof;
     json_t *free_ones;
     long offered, free_count;
+    long unnamed; /* free ones of other names than the pod asks for */
     bool shared; /* offered are shares of GPUs */
     gpuc__chain chain; /* why it offers too few; link NULL: it does not */
 } node;
@@ -267,6 +270,12 @@ static void on_look(void *data, gpuc__machine_proof *proof, gpuc_error *error)
                  gpuc_error_evidence(error));
     } else if (n->shared) {
         conclude_shared(n);
+    } else if (n->unnamed) {
+        snprintf(text, sizeof(text),
+                 "a pod looked at %ld of %ld GPUs and MIG devices: a container can be given those of one "
+                 "name only",
+                 n->free_count, n->offered);
+        conclude(n, GPUC_CHECK_SKIP, text, NULL, NULL);
     } else if (n->free_count < n->offered) {
         snprintf(text, sizeof(text),
                  "a pod looked at %ld of %ld GPUs; pods hold the others, which were left alone",
@@ -346,14 +355,46 @@ static void ask_for_one(json_t *free_ones)
     }
 }
 
+/* Whole GPUs first, else those of which there are most; why not all: kube/job_manifest.c, limits. */
+static void ask_for_one_name(node *n)
+{
+    const char *name, *best = NULL;
+    json_t *value, *only;
+    long most = 0;
+
+    n->unnamed = 0;
+    json_object_foreach(n->free_ones, name, value)
+    {
+        long count = strcmp(name, "nvidia.com/gpu") == 0 ? LONG_MAX
+                                                         : strtol(json_string_value(value), NULL, 10);
+
+        if (count > most) {
+            most = count;
+            best = name;
+        }
+    }
+    value = best ? json_object_get(n->free_ones, best) : NULL;
+    only = value ? json_pack("{s:O}", best, value) : NULL;
+    if (!only)
+        return;
+    n->unnamed = n->free_count - strtol(json_string_value(value), NULL, 10);
+    n->free_count -= n->unnamed;
+    json_decref(n->free_ones);
+    n->free_ones = only;
+}
+
 static void count_gpus(node *n)
 {
     json_decref(n->free_ones);
     n->offered = gpuc__chain_gpus(n->object, false);
     n->free_ones = gpuc__gpu_free(&n->free_count, n->object, n->work->usage);
     n->shared = gpuc__gpu_shared(n->object);
-    if (n->shared)
+    ask_for_one_name(n);
+    if (n->shared) {
         ask_for_one(n->free_ones);
+        n->free_count += n->unnamed;
+        n->unnamed = 0;
+    }
 }
 
 /* The node as it is by now. */

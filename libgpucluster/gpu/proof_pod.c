@@ -59,12 +59,28 @@ static const gpuc__probe_gpu *device_of(const gpuc__probe *probe, const char *uu
     return NULL;
 }
 
+static bool is_skip(const gpuc__check *check)
+{
+    return check && check->status == GPUC_CHECK_SKIP && !check->idle;
+}
+
+/* Why it was left out on the machine; NULL. Of MIG devices that are in use the GPU tells. */
+static const gpuc__check *left_out(const judging *j, const char *uuid)
+{
+    const gpuc__check *own = gpuc__proof_find(j->proof, NODE_ID, uuid);
+    const gpuc__proof_gpu *gpu = gpuc__proof_gpu_of(j->proof, uuid);
+
+    if (!is_skip(own) && gpu && gpu->uuid)
+        own = gpuc__proof_find(j->proof, NODE_ID, gpu->uuid);
+    return is_skip(own) ? own : NULL;
+}
+
 /* One of the machine of which the pod said nothing. */
 static void judge_missing(judging *j, const char *uuid)
 {
-    const gpuc__check *on_node = gpuc__proof_find(j->proof, NODE_ID, uuid);
+    const gpuc__check *on_node = left_out(j, uuid);
 
-    if (on_node && on_node->status == GPUC_CHECK_SKIP && !on_node->idle) {
+    if (on_node) {
         result(j, uuid, GPUC_CHECK_SKIP, on_node->observed, NULL, NULL);
         j->left_alone++;
     } else if (!j->all) {
@@ -75,15 +91,30 @@ static void judge_missing(judging *j, const char *uuid)
     }
 }
 
+/* All that the pod was given of it: of a GPU that is cut into MIG devices these. */
+static bool passed_in_pod(const judging *j, const char *uuid)
+{
+    size_t passed = 0;
+
+    for (size_t i = 0; i < j->probe->gpu_count; i++) {
+        const gpuc__probe_gpu *g = &j->probe->gpus[i];
+
+        if (strcmp(g->device, uuid) != 0 && strcmp(g->parent, uuid) != 0)
+            continue;
+        if (g->status != GPUC_CHECK_PASS)
+            return false;
+        passed++;
+    }
+    return passed > 0;
+}
+
 /* Where nothing on the machine could run the probe, the pod's word counts. */
 static void judge_by_pod_alone(judging *j, const char *uuid)
 {
     const gpuc__check *on_node = gpuc__proof_find(j->proof, NODE_ID, uuid);
-    const gpuc__check *in_pod = gpuc__proof_find(j->proof, ID, uuid);
 
     if (on_node && on_node->status == GPUC_CHECK_SKIP && on_node->evidence &&
-        strcmp(on_node->evidence, GPUC__PROBE_NO_RUNNER) == 0 && in_pod &&
-        in_pod->status == GPUC_CHECK_PASS)
+        strcmp(on_node->evidence, GPUC__PROBE_NO_RUNNER) == 0 && passed_in_pod(j, uuid))
         gpuc__proof_set_idle(j->proof, NODE_ID, uuid);
 }
 
@@ -149,7 +180,7 @@ static void judge_all(judging *j, const gpuc_error *error)
     if (stranger)
         snprintf(text, sizeof(text), "the pod was given %.100s, which nvidia-smi on the machine does "
                                      "not list", stranger);
-    if (error && !j->probe->ended)
+    if (error && (!j->probe->ended || (j->passed && !j->failed))) /* one of its containers, maybe */
         result(j, NULL, GPUC_CHECK_FAIL, gpuc_error_message(error), gpuc_error_remedy(error), NULL);
     else if (!stranger && j->left_alone && !j->passed && !j->failed)
         result(j, NULL, GPUC_CHECK_SKIP, "the GPUs are in use, and were left alone", NULL, NULL);

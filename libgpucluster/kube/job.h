@@ -20,7 +20,8 @@ typedef struct gpuc__job_params {
     const json_t *args;        /* likewise */
     const json_t *env;         /* object of text; may be NULL */
     int gpus;                  /* nvidia.com/gpu of each container; 0: none */
-    const json_t *resources;   /* {"nvidia.com/mig-1g.5gb": "2"} instead; NULL */
+    const json_t *resources;   /* {"nvidia.com/mig-1g.5gb": "2"}: those instead, gpus in all, in one
+                                * container for each name; NULL */
     int containers;            /* 0: 1. More: KIND-0, KIND-1 … in one pod, so that each has other GPUs */
     int deadline_s;            /* 0: 600 */
     bool keep;                 /* the cluster is not to remove it an hour after its end */

@@ -169,12 +169,35 @@ static json_t *environment(const gpuc__job_params *p)
     return list;
 }
 
+static int count_containers(const gpuc__job_params *p)
+{
+    return p->resources ? (int)json_object_size(p->resources) : p->containers ? p->containers : 1;
+}
+
+/* Of GPUs and MIG devices one name for each container: the device plugin tells a container by one
+ * variable which devices are its own, of which two names give two values and the kubelet keeps any
+ * (kubernetes/pkg/kubelet/cm/devicemanager/pod_devices.go; NVIDIA/k8s-device-plugin issue 728). */
+static json_t *limits(const gpuc__job_params *p, int index)
+{
+    char gpus[16];
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)p->resources, name, value)
+    {
+        if (index-- == 0)
+            return json_pack("{s:O}", name, value);
+    }
+    snprintf(gpus, sizeof(gpus), "%d", p->gpus);
+    return json_pack("{s:s}", "nvidia.com/gpu", gpus);
+}
+
 static json_t *container(const gpuc__job_params *p, int index)
 {
-    char gpus[16], name[KIND_MAX + 16];
+    char name[KIND_MAX + 16];
     json_t *c, *env = environment(p);
 
-    if (p->containers > 1)
+    if (count_containers(p) > 1)
         snprintf(name, sizeof(name), "%s-%d", p->kind, index);
     else
         snprintf(name, sizeof(name), "%s", p->kind);
@@ -186,12 +209,8 @@ static json_t *container(const gpuc__job_params *p, int index)
         json_object_set_new(c, "args", json_deep_copy(p->args));
     if (c && json_array_size(env) > 0)
         json_object_set(c, "env", env);
-    if (c && p->resources) {
-        json_object_set_new(c, "resources", json_pack("{s:O}", "limits", (json_t *)p->resources));
-    } else if (c && p->gpus > 0) {
-        snprintf(gpus, sizeof(gpus), "%d", p->gpus);
-        json_object_set_new(c, "resources", json_pack("{s:{s:s}}", "limits", "nvidia.com/gpu", gpus));
-    }
+    if (c && p->gpus > 0)
+        json_object_set_new(c, "resources", json_pack("{s:o}", "limits", limits(p, index)));
     json_decref(env);
     return c;
 }
@@ -200,7 +219,7 @@ static json_t *containers(const gpuc__job_params *p)
 {
     json_t *list = json_array();
 
-    for (int i = 0; i < (p->containers ? p->containers : 1); i++)
+    for (int i = 0; i < count_containers(p); i++)
         json_array_append_new(list, container(p, i));
     return list;
 }

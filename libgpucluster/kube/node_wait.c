@@ -70,7 +70,7 @@ static void finish_timeout(gpuc__kube_call *call)
                                    "named here");
     } else {
         gpuc__error_set(&error, GPUC_ETIMEDOUT, GPUC_DOMAIN_KUBERNETES,
-                        "the node %s offers %ld GPUs (allocatable nvidia.com/gpu) after %.0f s, %ld "
+                        "the node %s offers %ld GPUs (allocatable) after %.0f s, %ld "
                         "were expected%s",
                         s->name, node.gpus, seconds, s->gpus, gpuc__buf_text(&s->why));
         gpuc__error_remedy(&error, "look at the log of the device plugin's pod on this node, and at "

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kube/gpu_nodes.h"
 #include "kube/node.h"
 #include "kube/status.h"
 #include "kube/taint.h"
@@ -216,7 +217,7 @@ static bool find_node(finding *out, const gpuc__reason_input *in, bool started)
     if (!state.ready || (state.unschedulable && !started))
         return true;
     out->reason = "TooFewGpus";
-    if (!started && gpus_asked(in->pod) > state.gpus)
+    if (!started && gpus_asked(in->pod) > gpuc__gpu_offered(in->node))
         return true;
     out->reason = "Tainted";
     out->message = out->taints;

@@ -200,8 +200,10 @@ static void test_gpu_probe_run__all_that_is_listed(void **state)
     assert_int_equal(p->gpu_count, 2);
     assert_string_equal(p->gpus[1].device, GPU(2));
     gpuc__probe_free(p);
-    p = run_both("gpus=2\nmig=2\n", &request);
-    assert_int_equal(p->gpu_count, 4);
+    p = run_both("gpus=2\nmig=2\n", &request); /* a GPU in use is so with all that it is cut into */
+    assert_int_equal(p->gpu_count, 2);
+    assert_string_equal(p->gpus[0].parent, GPU(0));
+    assert_string_equal(p->gpus[1].parent, GPU(0));
     assert_int_equal(result.status, 0);
     gpuc__probe_free(p);
     p = run_both("gpus=0\n", &request);

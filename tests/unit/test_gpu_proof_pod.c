@@ -140,9 +140,29 @@ static void test_gpu_proof_pod__mig_devices(void **state)
     expect(p, "k8s.compute", "MIG-2", GPUC_CHECK_SKIP, "in use");
     expect(p, "k8s.compute", NULL, GPUC_CHECK_PASS, "2 devices");
     gpuc__proof_free(p);
-    p = machine_of(MIG_XML, START); /* where nothing ran on the machine the devices have no names */
-    pod(p, all, true, NULL);
-    expect(p, "k8s.compute", NULL, GPUC_CHECK_PASS, "3 devices");
+}
+
+/* nvidia-smi does not say which MIG device a process runs on by a name that the pod's have: its GPU
+ * was left alone, with all of them. */
+static void test_gpu_proof_pod__mig_device_in_use(void **state)
+{
+    gpuc__machine_proof *p = machine_of(MIG_XML, START SLICE("MIG-2", "1") PASS(B) END);
+
+    gpuc__proof_set(p, "cuda.compute", A, GPUC_CHECK_SKIP, "MIG device 0: left alone", NULL, NULL, NULL,
+                    NULL);
+    pod(p, START PASS(B) END, true, NULL);
+    expect(p, "k8s.compute", "MIG-2", GPUC_CHECK_SKIP, "left alone");
+    expect(p, "k8s.compute", NULL, GPUC_CHECK_PASS, "1 devices computed right in the pod, 0 failed");
+    gpuc__proof_free(p);
+}
+
+/* Of one pod's containers one may fail where the others have said all. */
+static void test_gpu_proof_pod__one_container_of_several(void **state)
+{
+    gpuc__machine_proof *p = machine(BOTH);
+
+    pod(p, START PASS(B) END, false, "the container cuda-1 ended with 137");
+    expect(p, "k8s.compute", NULL, GPUC_CHECK_FAIL, "cuda-1 ended with 137");
     gpuc__proof_free(p);
 }
 
@@ -196,6 +216,11 @@ static void test_gpu_proof_pod__it_stands_in_for_the_machine(void **state)
     assert_true(gpuc__proof_find(p, "cuda.compute", A)->idle);
     assert_false(gpuc__proof_find(p, "cuda.compute", B)->idle);
     gpuc__proof_free(p);
+    p = machine_of(MIG_XML, NEITHER); /* what it is cut into has no names then */
+    pod(p, START SLICE("MIG-1", "0") SLICE("MIG-2", "1") PASS(B) END, true, NULL);
+    expect(p, "k8s.compute", NULL, GPUC_CHECK_PASS, "3 devices");
+    assert_true(gpuc__proof_find(p, "cuda.compute", A)->idle);
+    gpuc__proof_free(p);
     p = machine(NEITHER);
     pod(p, "table\n" NEITHER, true, "the container ended with 6");
     expect(p, "k8s.pod", NULL, GPUC_CHECK_PASS, "ended with 0");
@@ -231,6 +256,8 @@ int main(void)
         cmocka_unit_test(test_gpu_proof_pod__one_fails_there),
         cmocka_unit_test(test_gpu_proof_pod__other_gpus_than_the_machines),
         cmocka_unit_test(test_gpu_proof_pod__mig_devices),
+        cmocka_unit_test(test_gpu_proof_pod__mig_device_in_use),
+        cmocka_unit_test(test_gpu_proof_pod__one_container_of_several),
         cmocka_unit_test(test_gpu_proof_pod__some_are_in_use),
         cmocka_unit_test(test_gpu_proof_pod__all_are_in_use),
         cmocka_unit_test(test_gpu_proof_pod__it_did_not_get_so_far),

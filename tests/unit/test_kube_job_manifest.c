@@ -57,12 +57,21 @@ static void test_job_manifest__asks_for_mig_devices_by_name(void **state)
     json_t *resources = json_pack("{s:s, s:s}", "nvidia.com/gpu", "1", "nvidia.com/mig-1g.10gb", "4");
     gpuc__job_params p = {.kind = "cuda", .run_id = "r1", .node = "n1", .image = "i", .gpus = 5,
                           .resources = resources};
-    json_t *job = NULL, *container;
+    json_t *job = NULL, *asked = json_object(), *container;
+    size_t i;
 
     assert_int_equal(gpuc__job_manifest(&job, &p, NULL), GPUC_OK);
     assert_string_equal(gpuc__json_text(pod_spec(job), "runtimeClassName", NULL), "nvidia");
-    container = json_array_get(json_object_get(pod_spec(job), "containers"), 0);
-    assert_true(json_equal(gpuc__json_at(container, "resources", "limits", NULL), resources));
+    json_array_foreach(json_object_get(pod_spec(job), "containers"), i, container)
+    {
+        json_t *limits = gpuc__json_at(container, "resources", "limits", NULL);
+
+        assert_int_equal(json_object_size(limits), 1); /* the plugin knows of one name each */
+        json_object_update(asked, limits);
+    }
+    assert_int_equal(i, 2);
+    assert_true(json_equal(asked, resources));
+    json_decref(asked);
     json_decref(job);
     json_decref(resources);
 }

@@ -133,6 +133,8 @@ static const sample samples[] = {
      NODE("True", "{'unschedulable':true}", "2")},
     {NULL, UNSCHEDULABLE, NULL, "Pending", "TooFewGpus", "fewer GPUs", "", -1, 60, false, false,
      NODE("True", "{}", "1")},
+    {NULL, UNSCHEDULABLE, NULL, "Pending", "TooFewGpus", "fewer GPUs", "", -1, 60, false, false,
+     NODE("True", "{}", "0','nvidia.com/mig-1g.10gb':'7")}, /* it asks for whole ones */
     {NULL, UNSCHEDULABLE, NULL, "Pending", "Unschedulable", "no free GPU", "Insufficient", -1, -1,
      false, false, NODE("True", "{}", "2")},
     {NULL, "{'status':{'phase':'Running','containerStatuses':[{'state':{'running':{}}}]}}", NULL,

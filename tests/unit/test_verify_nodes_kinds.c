@@ -2,6 +2,8 @@
 /* Verification of nodes whose nvidia.com/gpu is not simply the GPUs that they have. */
 #include "support/verify_nodes.h"
 
+#include "kube/status.h"
+
 #define SHARED(count)                                                                              \
     ",\"labels\":{\"nvidia.com/gpu.replicas\":\"4\",\"nvidia.com/gpu.count\":\"" #count "\"}"
 
@@ -73,12 +75,38 @@ static void test_verify_nodes_kinds__offered_meanwhile(void **state)
     end();
 }
 
+/* A container is given devices of one name only: what it cannot see is not called proven. */
+static void test_verify_nodes_kinds__mig_devices_of_two_sizes(void **state)
+{
+    char message[600];
+    const json_t *containers;
+    json_t *root;
+    int code;
+
+    begin(NODE("mixed",
+               "\"capacity\":{\"nvidia.com/mig-1g.10gb\":\"4\",\"nvidia.com/mig-3g.40gb\":\"1\"},"
+               "\"allocatable\":{\"nvidia.com/mig-1g.10gb\":\"4\",\"nvidia.com/mig-3g.40gb\":\"1\"}",
+               ""), "");
+    root = run(&code, message, sizeof(message));
+    is(root, "mixed", "k8s.alloc", "pass", "5 of 5");
+    is(root, "mixed", "k8s.pod", "skip", "looked at 4 of 5 GPUs and MIG devices");
+    assert_int_equal(json_array_size(fleet.jobs), 1);
+    containers = gpuc__json_at(json_array_get(fleet.jobs, 0), "spec", "template", "spec", "containers",
+                               NULL);
+    assert_int_equal(json_array_size(containers), 1);
+    assert_string_equal(gpuc__json_text(json_array_get(containers, 0), "resources", "limits",
+                                        "nvidia.com/mig-1g.10gb", NULL), "4");
+    json_decref(root);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verify_nodes_kinds__shares),
         cmocka_unit_test(test_verify_nodes_kinds__shares_of_many_or_in_use),
         cmocka_unit_test(test_verify_nodes_kinds__offered_meanwhile),
+        cmocka_unit_test(test_verify_nodes_kinds__mig_devices_of_two_sizes),
     };
 
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
