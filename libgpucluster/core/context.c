@@ -260,9 +260,11 @@ uint64_t gpuc__context_next_id(gpuc_context *context)
 
 /* ---- running ---- */
 
+/* Mostly it ends the poll by being due. On a busy machine it may be so before the loop polls, which
+ * would then wait for what comes next, however long. */
 static void on_limit(uv_timer_t *handle)
 {
-    /* Its firing is all that is wanted: it ends the poll. */
+    uv_stop(handle->loop);
 }
 
 static int refuse_to_run(gpuc_error **err)

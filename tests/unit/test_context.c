@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The context: running it, being run by a host's loop, tasks, logs and secrets. */
 #include "graph_fake.h"
+#include "support/clock.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -40,6 +41,21 @@ static void *wake(void *data)
     usleep(20000);
     gpuc_context_wakeup(data);
     return NULL;
+}
+
+/* Where the time is over before the loop has polled, nothing else would end the poll. */
+static void test_context__run_is_bounded_on_a_busy_machine(void **state)
+{
+    gpuc_context *context = NULL;
+
+    assert_int_equal(gpuc_context_new(&context, NULL), GPUC_OK);
+    alarm(20);
+    clock_step_ms = 5;
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(gpuc_context_run(context, 2, NULL), GPUC_OK);
+    clock_step_ms = 0;
+    alarm(0);
+    gpuc_context_unref(context);
 }
 
 static void test_context__wakeup_from_another_thread(void **state)
@@ -270,6 +286,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_context__run_is_bounded),
+        cmocka_unit_test(test_context__run_is_bounded_on_a_busy_machine),
         cmocka_unit_test(test_context__wakeup_from_another_thread),
         cmocka_unit_test(test_context__host_loop_sees_deferred_work),
         cmocka_unit_test(test_context__host_loop_sees_timers_and_threads),
