@@ -206,7 +206,7 @@ static void on_pod_done(void *data, const gpuc__job_end *end, gpuc_error *error)
         return;
     }
     gpuc__proof_set_pod(p->proof, gpuc__buf_text(&p->pod_log), p->pod_log.length,
-                        p->wanted == p->offered, error, &ours);
+                        p->wanted == p->offered, json_object_size(p->free_ones), error, &ours);
     gpuc_error_unref(error);
     if (ours)
         finish(action, ours);

@@ -272,9 +272,9 @@ static void on_look(void *data, gpuc__machine_proof *proof, gpuc_error *error)
         conclude_shared(n);
     } else if (n->unnamed) {
         snprintf(text, sizeof(text),
-                 "a pod looked at %ld of %ld GPUs and MIG devices: a container can be given those of one "
-                 "name only",
-                 n->free_count, n->offered);
+                 "a pod looked at %ld of %ld GPUs and MIG devices: %ld have another name, and a container "
+                 "is given those of one name; %ld are held by pods",
+                 n->free_count, n->offered, n->unnamed, n->offered - n->free_count - n->unnamed);
         conclude(n, GPUC_CHECK_SKIP, text, NULL, NULL);
     } else if (n->free_count < n->offered) {
         snprintf(text, sizeof(text),
@@ -315,7 +315,11 @@ static void look_from_a_pod(node *n)
     gpuc_error *error = NULL;
 
     on_progress(n, "looking from a pod");
-    if (gpuc__pod_look_start(&n->look, &args, &error) < 0)
+    if (json_object_size(n->free_ones) > 1) /* there was no memory to leave one */
+        gpuc__error_nomem(&error);
+    else
+        gpuc__pod_look_start(&n->look, &args, &error);
+    if (error)
         node_done(n, error);
 }
 

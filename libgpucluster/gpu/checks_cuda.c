@@ -171,8 +171,9 @@ static void check_mig(gpuc__checkup *up, const char *uuid, const gpuc__smi_gpu *
 static void check_nameless(gpuc__checkup *up, const char *key, const char *idle, const char *busy)
 {
     const gpuc__probe *p = up->probe;
+    bool unseen = !p || (p->fatal && strcmp(p->error, GPUC__PROBE_NO_RUNNER) == 0);
 
-    if (!*idle)
+    if (!*idle || (*busy && unseen)) /* what is in use is to be left alone by others, too */
         gpuc__checkup_result(up, ID, key, GPUC_CHECK_SKIP, NULL, NULL, "%s", busy);
     else if (!p)
         not_run(up, key);

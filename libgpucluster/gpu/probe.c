@@ -256,17 +256,20 @@ static int read_line(gpuc__probe *probe, const char *text, size_t length, gpuc_e
         return GPUC_OK;
     }
     if (strcmp(event, "start") == 0) {
+        probe->begun++;
         get_text(probe->runner, sizeof(probe->runner), line, "runner");
         probe->count = (int)get_number(line, "devices", -1);
         probe->simulated = json_is_true(json_object_get(line, "simulated"));
     } else if (strcmp(event, "fatal") == 0) {
         probe->fatal = true;
+        probe->begun++;
         read_failure(line, probe->stage, sizeof(probe->stage), &probe->code, probe->error,
                      sizeof(probe->error), probe->detail, sizeof(probe->detail));
     } else if (strcmp(event, "begin") == 0 || strcmp(event, "gpu") == 0) {
         rc = read_gpu(probe, line, strcmp(event, "gpu") == 0, err);
     } else if (strcmp(event, "end") == 0) {
         probe->ended = true;
+        probe->ends++;
     }
     json_decref(line);
     return rc;

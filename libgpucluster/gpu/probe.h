@@ -48,6 +48,8 @@ typedef struct gpuc__probe {
     bool simulated;
     bool ended;      /* it reached its end */
     bool fatal;      /* it could not begin: stage, error, detail say why */
+    size_t begun, ends; /* how many began or said why not; how many reached their end: each container
+                         * of a pod runs one */
     char stage[64];
     int code;
     char error[64];

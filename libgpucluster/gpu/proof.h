@@ -91,9 +91,9 @@ bool gpuc__proof_any_busy(const gpuc__collect *collect);
 /* The uuids that a pod must leave alone: of GPUs and MIG devices with running processes. As above. */
 int gpuc__proof_in_use(char ***out, size_t *count, const gpuc__machine_proof *proof, gpuc_error **err);
 /* Judges k8s.pod and k8s.compute by what the probe printed in a pod on the machine (container form).
- * error: why the pod failed, or NULL; all: it was given all GPUs of the machine. */
+ * error: why the pod failed, or NULL; all: it was given all GPUs of the machine, in so many containers. */
 int gpuc__proof_set_pod(gpuc__machine_proof *proof, const char *log, size_t length, bool all,
-                        const gpuc_error *error, gpuc_error **err);
+                        size_t containers, const gpuc_error *error, gpuc_error **err);
 
 /* What to do with a label. KEEP: something was skipped, or nothing looked at, and nothing failed. */
 typedef enum gpuc__label_wish {

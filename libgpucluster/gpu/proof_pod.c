@@ -15,6 +15,7 @@ typedef struct judging {
     gpuc__machine_proof *proof;
     const gpuc__probe *probe;
     bool all; /* the pod was given all GPUs */
+    bool cut; /* a container of it ended before its probe did */
     size_t passed, failed; /* of the machine's GPUs and MIG devices */
     size_t left_alone;     /* of the machine's GPUs, which are in use */
     gpuc_error **err;
@@ -86,12 +87,15 @@ static void judge_missing(judging *j, const char *uuid)
     } else if (!j->all) {
         result(j, uuid, GPUC_CHECK_SKIP, "the pod was given others: this one is in use", NULL, NULL);
     } else {
-        result(j, uuid, GPUC_CHECK_FAIL, "the pod was not given this GPU", NULL, NULL);
+        result(j, uuid, GPUC_CHECK_FAIL,
+               j->cut ? "a container of the pod ended before it spoke of this GPU"
+                      : "the pod was not given this GPU",
+               NULL, NULL);
         j->failed++;
     }
 }
 
-/* All that the pod was given of it: of a GPU that is cut into MIG devices these. */
+/* The whole of it: of a GPU that is cut into MIG devices all of these. */
 static bool passed_in_pod(const judging *j, const char *uuid)
 {
     size_t passed = 0;
@@ -99,7 +103,7 @@ static bool passed_in_pod(const judging *j, const char *uuid)
     for (size_t i = 0; i < j->probe->gpu_count; i++) {
         const gpuc__probe_gpu *g = &j->probe->gpus[i];
 
-        if (strcmp(g->device, uuid) != 0 && strcmp(g->parent, uuid) != 0)
+        if (strcmp(g->device, uuid) != 0 && !(j->all && strcmp(g->parent, uuid) == 0))
             continue;
         if (g->status != GPUC_CHECK_PASS)
             return false;
@@ -180,7 +184,7 @@ static void judge_all(judging *j, const gpuc_error *error)
     if (stranger)
         snprintf(text, sizeof(text), "the pod was given %.100s, which nvidia-smi on the machine does "
                                      "not list", stranger);
-    if (error && (!j->probe->ended || (j->passed && !j->failed))) /* one of its containers, maybe */
+    if (error && j->cut)
         result(j, NULL, GPUC_CHECK_FAIL, gpuc_error_message(error), gpuc_error_remedy(error), NULL);
     else if (!stranger && j->left_alone && !j->passed && !j->failed)
         result(j, NULL, GPUC_CHECK_SKIP, "the GPUs are in use, and were left alone", NULL, NULL);
@@ -199,7 +203,7 @@ static int set_pod(judging *j, const gpuc_error *error, const char *log)
 }
 
 int gpuc__proof_set_pod(gpuc__machine_proof *proof, const char *log, size_t length, bool all,
-                        const gpuc_error *error, gpuc_error **err)
+                        size_t containers, const gpuc_error *error, gpuc_error **err)
 {
     judging j = {.proof = proof, .all = all, .err = err};
     gpuc__probe *probe = NULL;
@@ -209,11 +213,12 @@ int gpuc__proof_set_pod(gpuc__machine_proof *proof, const char *log, size_t leng
     if (j.rc)
         return j.rc;
     j.probe = probe;
-    began = probe->fatal || probe->count >= 0; /* nvidia-smi came first, and had to work */
+    j.cut = probe->ends < containers;
+    began = probe->begun >= containers; /* nvidia-smi came first, and had to work */
     j.rc = set_pod(&j, began ? NULL : error, log);
-    if (probe->fatal)
+    if (probe->fatal && !probe->gpu_count)
         result(&j, NULL, GPUC_CHECK_SKIP, probe->detail, NULL, NULL);
-    else if (!began)
+    else if (!probe->begun)
         result(&j, NULL, GPUC_CHECK_SKIP, "the pod did not get so far: see k8s.pod", NULL, NULL);
     else
         judge_all(&j, error);

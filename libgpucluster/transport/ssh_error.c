@@ -26,26 +26,33 @@ int gpuc__ssh_error(gpuc__ssh *ssh, gpuc_error **err, int code, long native, con
     return code;
 }
 
+/* native: an errno; 0: the other side closed it. */
+static const char *how_lost(int native)
+{
+    switch (native) {
+    case 0:
+        return "the machine closed the connection";
+    case ETIMEDOUT:
+        return "it is dead, nothing comes back";
+    case ECONNRESET:
+        return "the machine closed the connection (reset)";
+    default:
+        return strerror(native);
+    }
+}
+
 int gpuc__ssh_error_lost(gpuc__ssh *ssh, gpuc_error **err, const char *doing)
 {
     const gpuc__ssh_link *link = ssh->link;
     const gpuc_error *through = gpuc__ssh_through_error(ssh);
     int native = link ? link->ended_errno : 0;
     bool mute = ssh->state == GPUC__SSH_HANDSHAKE && link && !link->greeting.length;
-    const char *how = "the machine closed the connection";
 
-    if (native == ENOMEM)
+    if (native == ENOMEM || (through && gpuc_error_code(through) == GPUC_ENOMEM))
         return gpuc__error_nomem(err);
-    if (through)
-        how = gpuc_error_message(through);
-    else if (native == ETIMEDOUT)
-        how = "it is dead, nothing comes back";
-    else if (native == ECONNRESET)
-        how = "the machine closed the connection (reset)";
-    else if (native)
-        how = strerror(native);
     gpuc__ssh_error(ssh, err, GPUC_ENETWORK, native, "the connection was lost while %s: %s%s%s%s",
-                    doing, how, mute ? ", before a greeting" : "",
+                    doing, through ? gpuc_error_message(through) : how_lost(native),
+                    mute ? ", before a greeting" : "",
                     ssh->tried.length ? "; tried: " : "", gpuc__buf_text(&ssh->tried));
     if (ssh->state == GPUC__SSH_AUTH && ssh->tried.length)
         gpuc__error_remedy(err, "a server hangs up after MaxAuthTries keys: give only the right "

@@ -133,6 +133,8 @@ bool gpuc__ssh_link_fill(gpuc__ssh_link *link)
     size_t room;
     ssize_t n;
 
+    if (link->ended)
+        return false;
     if (!link->in && !(link->in = gpuc__malloc(IN_SIZE))) {
         ended(link, ENOMEM); /* else it would be asked for as long as bytes wait to be read */
         return false;
@@ -140,7 +142,7 @@ bool gpuc__ssh_link_fill(gpuc__ssh_link *link)
     if (link->in_start == link->in_end)
         link->in_start = link->in_end = 0;
     room = IN_SIZE - link->in_end;
-    if (!room || link->ended)
+    if (!room)
         return false;
     do
         n = recv(link->fd, link->in + link->in_end, room, 0);

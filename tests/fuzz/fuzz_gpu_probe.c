@@ -16,7 +16,7 @@ static void judge(const char *bytes, size_t size)
 
     if (gpuc__proof_evaluate(&proof, "m", 1, NULL, NULL, NULL, NULL, NULL) != GPUC_OK)
         abort();
-    if (gpuc__proof_set_pod(proof, bytes, size, true, NULL, NULL) != GPUC_OK ||
+    if (gpuc__proof_set_pod(proof, bytes, size, true, 1, NULL, NULL) != GPUC_OK ||
         !gpuc__proof_find(proof, "k8s.compute", NULL))
         abort();
     gpuc__proof_free(proof);

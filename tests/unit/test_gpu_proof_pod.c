@@ -57,7 +57,8 @@ static gpuc__machine_proof *machine(const char *on_node)
     return machine_of(XML, on_node);
 }
 
-static void pod(gpuc__machine_proof *proof, const char *log, bool all, const char *why)
+static void pod_of(gpuc__machine_proof *proof, size_t containers, const char *log, bool all,
+                   const char *why)
 {
     gpuc_error *error = NULL;
 
@@ -65,8 +66,13 @@ static void pod(gpuc__machine_proof *proof, const char *log, bool all, const cha
         gpuc__error_set(&error, GPUC_EREMOTE, GPUC_DOMAIN_JOB, "%s", why);
         gpuc__error_remedy(&error, "look");
     }
-    assert_int_equal(gpuc__proof_set_pod(proof, log, strlen(log), all, error, NULL), GPUC_OK);
+    assert_int_equal(gpuc__proof_set_pod(proof, log, strlen(log), all, containers, error, NULL), GPUC_OK);
     gpuc_error_unref(error);
+}
+
+static void pod(gpuc__machine_proof *proof, const char *log, bool all, const char *why)
+{
+    pod_of(proof, 1, log, all, why);
 }
 
 static void expect(const gpuc__machine_proof *proof, const char *id, const char *gpu, int status,
@@ -156,13 +162,36 @@ static void test_gpu_proof_pod__mig_device_in_use(void **state)
     gpuc__proof_free(p);
 }
 
-/* Of one pod's containers one may fail where the others have said all. */
-static void test_gpu_proof_pod__one_container_of_several(void **state)
+/* Each container has a probe of its own, of which one may fail where the other has said all. */
+static void test_gpu_proof_pod__several_containers(void **state)
 {
     gpuc__machine_proof *p = machine(BOTH);
 
-    pod(p, START PASS(B) END, false, "the container cuda-1 ended with 137");
-    expect(p, "k8s.compute", NULL, GPUC_CHECK_FAIL, "cuda-1 ended with 137");
+    pod_of(p, 2, START START PASS(A) PASS(B) END END, true, NULL);
+    expect(p, "k8s.compute", NULL, GPUC_CHECK_PASS, "2 devices");
+    pod_of(p, 2, START PASS(B) END, true, "the container cuda-0 was OOMKilled");
+    expect(p, "k8s.pod", NULL, GPUC_CHECK_FAIL, "cuda-0 was OOMKilled"); /* before nvidia-smi's end */
+    expect(p, "k8s.compute", A, GPUC_CHECK_FAIL, "ended before it spoke");
+    expect(p, "k8s.compute", NULL, GPUC_CHECK_FAIL, "OOMKilled");
+    pod_of(p, 2, START START PASS(B) END, false, "the container cuda-0 was OOMKilled");
+    expect(p, "k8s.pod", NULL, GPUC_CHECK_PASS, "ended with 0");
+    expect(p, "k8s.compute", NULL, GPUC_CHECK_FAIL, "OOMKilled");
+    gpuc__proof_free(p);
+    p = machine(BOTH); /* one has nothing to do: all that it was given is in use */
+    gpuc__proof_set(p, "cuda.compute", A, GPUC_CHECK_SKIP, "left alone", NULL, NULL, NULL, NULL);
+    pod_of(p, 2, START END START PASS(B) END, true, "the container cuda-0 ended with 5");
+    expect(p, "k8s.compute", A, GPUC_CHECK_SKIP, "left alone");
+    expect(p, "k8s.compute", NULL, GPUC_CHECK_PASS, "1 devices");
+    gpuc__proof_free(p);
+}
+
+/* The probe's word stands, whatever befell the Job after its end. */
+static void test_gpu_proof_pod__its_job_failed_later(void **state)
+{
+    gpuc__machine_proof *p = machine(BOTH);
+
+    pod(p, BOTH, true, "its log was not read to its end");
+    expect(p, "k8s.compute", NULL, GPUC_CHECK_PASS, "2 devices");
     gpuc__proof_free(p);
 }
 
@@ -221,6 +250,11 @@ static void test_gpu_proof_pod__it_stands_in_for_the_machine(void **state)
     expect(p, "k8s.compute", NULL, GPUC_CHECK_PASS, "3 devices");
     assert_true(gpuc__proof_find(p, "cuda.compute", A)->idle);
     gpuc__proof_free(p);
+    p = machine_of(MIG_XML, NEITHER); /* one of them is held by another pod: nothing has proven it */
+    pod(p, START SLICE("MIG-1", "0") PASS(B) END, false, NULL);
+    assert_false(gpuc__proof_find(p, "cuda.compute", A)->idle);
+    assert_true(gpuc__proof_find(p, "cuda.compute", B)->idle);
+    gpuc__proof_free(p);
     p = machine(NEITHER);
     pod(p, "table\n" NEITHER, true, "the container ended with 6");
     expect(p, "k8s.pod", NULL, GPUC_CHECK_PASS, "ended with 0");
@@ -257,7 +291,8 @@ int main(void)
         cmocka_unit_test(test_gpu_proof_pod__other_gpus_than_the_machines),
         cmocka_unit_test(test_gpu_proof_pod__mig_devices),
         cmocka_unit_test(test_gpu_proof_pod__mig_device_in_use),
-        cmocka_unit_test(test_gpu_proof_pod__one_container_of_several),
+        cmocka_unit_test(test_gpu_proof_pod__several_containers),
+        cmocka_unit_test(test_gpu_proof_pod__its_job_failed_later),
         cmocka_unit_test(test_gpu_proof_pod__some_are_in_use),
         cmocka_unit_test(test_gpu_proof_pod__all_are_in_use),
         cmocka_unit_test(test_gpu_proof_pod__it_did_not_get_so_far),

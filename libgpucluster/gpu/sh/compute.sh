@@ -51,8 +51,9 @@ targets() {
     for device in ${GPUC_DEVICES:-$listed}; do
         gpu=${device#*=}
         gpu=${gpu%/*} # a MIG device in use has no name: its GPU is in the list
-        [ "${GPUC_SKIP#*"${device%%=*}"}" = "$GPUC_SKIP" ] || continue
-        [ "${GPUC_SKIP#*"$gpu"}" = "$GPUC_SKIP" ] || continue
+        case " $GPUC_SKIP " in
+        *" ${device%%=*} "* | *" $gpu "*) continue ;;
+        esac
         case $device in
         *=*) echo "$device" ;;
         */*)
