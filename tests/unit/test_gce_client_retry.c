@@ -205,8 +205,8 @@ static void test_gce_client_retry__gives_up_at_its_limit(void **state)
 
     gce_begin(busy, 10);
     begun = gpuc__clock_ms();
-    end = ask("GET", NULL, 400);
-    assert_true(gpuc__clock_ms() - begun < 3000);
+    end = ask("GET", NULL, 2000);
+    assert_true(gpuc__clock_ms() - begun < 20000);
     assert_int_equal(end.code, GPUC_EHTTP);
     assert_int_equal(end.scope, GPUC__GCE_SCOPE_RETRY);
     assert_true(gpuc_error_retryable(end.error));
