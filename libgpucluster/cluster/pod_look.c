@@ -112,7 +112,7 @@ static int count_gpus(gpuc__machine_proof *proof, const gpuc__pod_look *look,
 /* Both scripts have come to their end. */
 static bool is_whole(const gpuc__collect *collect, const gpuc__probe *probe)
 {
-    return collect->complete && (!collect->smi || (probe && (probe->ended || probe->fatal)));
+    return collect->complete && (!collect->smi || (probe && (probe->ends || probe->fatal)));
 }
 
 /* The status that the probe is judged by: of a pod that was ended it is how, as a shell has it. */

@@ -177,7 +177,7 @@ static void check_nameless(gpuc__checkup *up, const char *key, const char *idle,
         gpuc__checkup_result(up, ID, key, GPUC_CHECK_SKIP, NULL, NULL, "%s", busy);
     else if (!p)
         not_run(up, key);
-    else if (p->fatal || p->count < 0 || !p->ended)
+    else if (p->fatal || p->count < 0 || !p->ends)
         not_seen(up, key);
     else
         gpuc__checkup_result(up, ID, key, GPUC_CHECK_FAIL,

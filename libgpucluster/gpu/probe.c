@@ -268,7 +268,6 @@ static int read_line(gpuc__probe *probe, const char *text, size_t length, gpuc_e
     } else if (strcmp(event, "begin") == 0 || strcmp(event, "gpu") == 0) {
         rc = read_gpu(probe, line, strcmp(event, "gpu") == 0, err);
     } else if (strcmp(event, "end") == 0) {
-        probe->ended = true;
         probe->ends++;
     }
     json_decref(line);

@@ -46,7 +46,6 @@ typedef struct gpuc__probe {
     char runner[16]; /* "python3" or "cc"; "" not known */
     int count;       /* devices it was pointed at; -1 not known */
     bool simulated;
-    bool ended;      /* it reached its end */
     bool fatal;      /* it could not begin: stage, error, detail say why */
     size_t begun, ends; /* how many began or said why not; how many reached their end: each container
                          * of a pod runs one */

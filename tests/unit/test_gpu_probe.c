@@ -102,7 +102,7 @@ static void test_gpu_probe__reads_a_pass(void **state)
 
     assert_int_equal(p->count, 2);
     assert_string_equal(p->runner, "python3");
-    assert_true(p->ended);
+    assert_true(p->ends);
     assert_false(p->fatal);
     assert_non_null(g);
     assert_ptr_equal(g, gpuc__probe_find(p, "", "GPU-1"));
@@ -173,7 +173,7 @@ static void test_gpu_probe__what_was_cut_names_its_gpu(void **state)
     assert_int_equal(p->gpus[1].status, GPUC_CHECK_FAIL);
     assert_string_equal(p->gpus[1].device, "GPU-2");
     assert_string_equal(p->gpus[1].error, "CUT");
-    assert_false(p->ended);
+    assert_false(p->ends);
     gpuc__probe_free(p);
 }
 

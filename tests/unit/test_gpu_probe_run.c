@@ -137,7 +137,7 @@ static void test_gpu_probe_run__good(void **state)
     request.mib = 16;
     p = run_both("gpus=1\n", &request);
     assert_int_equal(result.status, 0);
-    assert_true(p->ended);
+    assert_true(p->ends);
     assert_int_equal(p->gpu_count, 1);
     assert_int_equal(p->gpus[0].status, GPUC_CHECK_PASS);
     assert_string_equal(p->gpus[0].bus, "0000:00:04.0");

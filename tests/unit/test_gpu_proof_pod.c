@@ -34,6 +34,8 @@
     "{\"event\":\"gpu\",\"device\":\"" uuid "\",\"status\":\"fail\",\"stage\":\"cuInit\","         \
     "\"code\":804,\"error\":\"x\",\"detail\":\"y\"}\n"
 #define END "{\"event\":\"end\"}\n"
+#define NEITHER                                                                                    \
+    "{\"event\":\"fatal\",\"stage\":\"choose\",\"error\":\"NO_RUNNER\",\"detail\":\"neither\"}\n"
 
 /* on_node: the probe's lines over SSH. */
 static gpuc__machine_proof *machine_of(const char *xml, const char *on_node)
@@ -162,6 +164,27 @@ static void test_gpu_proof_pod__mig_device_in_use(void **state)
     gpuc__proof_free(p);
 }
 
+/* What is in use is told although nothing on the machine could run the probe: the pod is to know. */
+static void test_gpu_proof_pod__mig_device_in_use_and_no_runner(void **state)
+{
+    gpuc__machine_proof *p = machine_of(
+        "<nvidia_smi_log><gpu id=\"0:1:0\"><uuid>" A "</uuid><mig_mode><current_mig>Enabled"
+        "</current_mig></mig_mode><mig_devices><mig_device><index>0</index><gpu_instance_id>7"
+        "</gpu_instance_id></mig_device><mig_device><index>1</index><gpu_instance_id>8"
+        "</gpu_instance_id></mig_device></mig_devices><processes><process_info>"
+        "<gpu_instance_id>7</gpu_instance_id><pid>42</pid><type>C</type><process_name>x"
+        "</process_name></process_info></processes></gpu></nvidia_smi_log>", NEITHER);
+    char **list = NULL;
+    size_t n = 0;
+
+    expect(p, "cuda.compute", A, GPUC_CHECK_SKIP, "left alone");
+    assert_int_equal(gpuc__proof_in_use(&list, &n, p, NULL), GPUC_OK);
+    assert_int_equal(n, 1);
+    assert_string_equal(list[0], A);
+    gpuc__proof_targets_free(list);
+    gpuc__proof_free(p);
+}
+
 /* Each container has a probe of its own, of which one may fail where the other has said all. */
 static void test_gpu_proof_pod__several_containers(void **state)
 {
@@ -231,9 +254,6 @@ static void test_gpu_proof_pod__it_did_not_get_so_far(void **state)
     gpuc__proof_free(p);
 }
 
-#define NEITHER                                                                                    \
-    "{\"event\":\"fatal\",\"stage\":\"choose\",\"error\":\"NO_RUNNER\",\"detail\":\"neither\"}\n"
-
 /* A machine with neither python3 nor a compiler is proven by the pod. */
 static void test_gpu_proof_pod__it_stands_in_for_the_machine(void **state)
 {
@@ -291,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_gpu_proof_pod__other_gpus_than_the_machines),
         cmocka_unit_test(test_gpu_proof_pod__mig_devices),
         cmocka_unit_test(test_gpu_proof_pod__mig_device_in_use),
+        cmocka_unit_test(test_gpu_proof_pod__mig_device_in_use_and_no_runner),
         cmocka_unit_test(test_gpu_proof_pod__several_containers),
         cmocka_unit_test(test_gpu_proof_pod__its_job_failed_later),
         cmocka_unit_test(test_gpu_proof_pod__some_are_in_use),

@@ -115,6 +115,17 @@ static void test_auth__a_socks_proxy_looks_the_name_up(void **state)
 
 /* ---- the file of a token ---- */
 
+/* The token is "one", and its file, whose path is returned, has come to say "two". */
+static const char *open_with_token_file(kube_step *steps)
+{
+    static char path[128];
+
+    snprintf(path, sizeof(path), "%s/token", dir);
+    put("token", "two\n", 0600);
+    open_kube(steps, &(gpuc__kubeconfig){.token = (char *)"one", .token_file = path});
+    return path;
+}
+
 static void test_auth__reads_the_tokens_file_again_when_refused(void **state)
 {
     kube_step steps[] = {
@@ -123,11 +134,8 @@ static void test_auth__reads_the_tokens_file_again_when_refused(void **state)
         {"GET", "/version", 200, "{}", .head = "Bearer two\r\n"},
         {"GET", "/version", 401, KUBE_STATUS(401, "Unauthorized", "no"), .times = -1},
         {NULL}};
-    char path[128];
+    const char *path = open_with_token_file(steps);
 
-    snprintf(path, sizeof(path), "%s/token", dir);
-    put("token", "two\n", 0600);
-    open_kube(steps, &(gpuc__kubeconfig){.token = (char *)"one", .token_file = path});
     expect_get(GPUC_OK);
     assert_int_equal(api.count, 2);
     expect_get(GPUC_EAUTH); /* the same token once more is not tried */
@@ -142,11 +150,8 @@ static void test_auth__reads_the_tokens_file_again_each_minute(void **state)
     kube_step steps[] = {{"GET", "/version", 200, "{}", .head = "Bearer one\r\n", .times = 2},
                          {"GET", "/version", 200, "{}", .head = "Bearer two\r\n", .times = 2},
                          {NULL}};
-    char path[128];
 
-    snprintf(path, sizeof(path), "%s/token", dir);
-    put("token", "two\n", 0600);
-    open_kube(steps, &(gpuc__kubeconfig){.token = (char *)"one", .token_file = path});
+    open_with_token_file(steps);
     expect_get(GPUC_OK);
     clock_put_forward(50);
     expect_get(GPUC_OK);

@@ -13,15 +13,9 @@
     NODE("False", "KubeletNotReady", "container runtime network not ready: cni plugin not "       \
                                      "initialized", "0")
 
-static void test_node__waits_until_ready_with_its_gpus(void **state)
+/* Waits for two GPUs of n1, which come; how many it then has. */
+static long wait_for_two_gpus(kube_step *steps)
 {
-    kube_step steps[] = {
-        {"GET", "limit=", 200, LIST(NOT_READY)},
-        {"GET", "watch=1", 200,
-         "{\"type\":\"MODIFIED\",\"object\":" NODE("True", "KubeletReady", "", "0") "}\n"
-         "{\"type\":\"MODIFIED\",\"object\":" NODE("True", "KubeletReady", "", "2") "}\n",
-         KUBE_HANG},
-        {NULL}};
     kube_end end = {0};
     gpuc__node_state node;
 
@@ -31,10 +25,23 @@ static void test_node__waits_until_ready_with_its_gpus(void **state)
     assert_null(end.error);
     gpuc__node_read(&node, end.result);
     assert_true(node.ready);
-    assert_int_equal(node.gpus, 2);
-    assert_int_equal(kube_api_asked("fieldSelector=metadata.name%3Dn1"), 2);
     kube_drop(&end);
     kube_api_end();
+    return node.gpus;
+}
+
+static void test_node__waits_until_ready_with_its_gpus(void **state)
+{
+    kube_step steps[] = {
+        {"GET", "limit=", 200, LIST(NOT_READY)},
+        {"GET", "watch=1", 200,
+         "{\"type\":\"MODIFIED\",\"object\":" NODE("True", "KubeletReady", "", "0") "}\n"
+         "{\"type\":\"MODIFIED\",\"object\":" NODE("True", "KubeletReady", "", "2") "}\n",
+         KUBE_HANG},
+        {NULL}};
+
+    assert_int_equal(wait_for_two_gpus(steps), 2);
+    assert_int_equal(kube_api_asked("fieldSelector=metadata.name%3Dn1"), 2);
 }
 
 /* Cut into MIG devices of several sizes, GPUs have names of their own. */
@@ -46,17 +53,8 @@ static void test_node__mig_devices_count(void **state)
               "\"1\",\"nvidia.com/mig-1g.10gb\":\"4\",\"nvidia.com/mig-3g.40gb\":\"1\",\"cpu\":\"64\"},"
               "\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}")},
         {NULL}};
-    kube_end end = {0};
-    gpuc__node_state node;
 
-    kube_api_begin(steps);
-    gpuc__node_wait(kube, "n1", 2, 5000, kube_on_end, &end);
-    kube_wait(&end);
-    assert_null(end.error);
-    gpuc__node_read(&node, end.result);
-    assert_int_equal(node.gpus, 6);
-    kube_drop(&end);
-    kube_api_end();
+    assert_int_equal(wait_for_two_gpus(steps), 6);
 }
 
 static void test_node__tells_why_it_is_not_ready(void **state)
